@@ -1,0 +1,40 @@
+/* Errors: who made the mistake decides what is printed and how the program ends.
+ *
+ * A user's mistake (a wrong key, a missing file, a NaN in the observation) is one line on stderr, from one rank,
+ * with exit status 2. Ours is a message with the short trail of functions it came up through, exit status 1.
+ * Both travel as PetscErrorCode through PetscCall; nothing in the library exits.
+ */
+#pragma once
+#include <petscsys.h>
+
+#define RHEO_OK ((PetscErrorCode)0)
+#define RHEO_ERR_INPUT PETSC_ERR_USER_INPUT /* the user's mistake: exit status 2 */
+
+enum { RHEO_EXIT_DONE = 0, RHEO_EXIT_FAILURE = 1, RHEO_EXIT_INPUT = 2, RHEO_EXIT_SIGNAL = 3 };
+
+/* Returns from the calling function with a user's mistake. Collective on comm: every rank of comm must get here with
+ * the same arguments; rank 0 prints. On PETSC_COMM_SELF in a run of several ranks the job is aborted with status 2
+ * after the line is printed, so that nobody hangs. The text names deck, key, rule, value and a hint where they apply:
+ *   RheoInputError(comm, "flu.yaml:12: train.batch must be in [1, inf), got 0")                                   */
+#define RheoInputError(comm, ...)                                                                                  \
+  return PetscError(comm, __LINE__, PETSC_FUNCTION_NAME, __FILE__, RHEO_ERR_INPUT, PETSC_ERROR_INITIAL, __VA_ARGS__)
+
+#define RheoInputCheck(condition, comm, ...)                                                                       \
+  do {                                                                                                             \
+    if (PetscUnlikely(!(condition))) RheoInputError(comm, __VA_ARGS__);                                            \
+  } while (0)
+
+/* Start and end of a program that uses Rheo. Collective on MPI_COMM_WORLD. RheoInitialize starts MPI and PETSc where
+ * the caller has not, skips ~/.petscrc, hands only PETSc's own options of argv to PETSc, sends GSL's and HDF5's error
+ * handlers to ours and pins the BLAS to one thread a rank. RheoFinalize frees what it started.                     */
+PetscErrorCode RheoInitialize(int *argc, char ***argv);
+PetscErrorCode RheoFinalize(void);
+
+/* The exit status that belongs to a code: 0, 2 for RHEO_ERR_INPUT, 1 otherwise. Not collective. */
+int RheoExitStatus(PetscErrorCode code);
+
+/* The last message, for callers that print it themselves; owned by the library, "" where there was none. */
+const char *RheoErrorMessage(void);
+
+/* Makes a condition that some rank found to be false known to all: *all is the logical and. Collective on comm. */
+PetscErrorCode RheoAgree(MPI_Comm comm, PetscBool mine, PetscBool *all);
