@@ -1,0 +1,41 @@
+/* Networks: functions of x (B, I) and an optional context (B, C) that append to a program.
+ *
+ * One file under impls/ and one line in nn_types.def make a network type. All share one configuration, so that types can
+ * be exchanged in a deck by changing one word.
+ */
+#pragma once
+#include "../base/deck.h"
+#include "../program/fused.h"
+
+typedef enum { RHEO_CONTEXT_CONCAT, RHEO_CONTEXT_FILM, RHEO_CONTEXT_GLU } RheoContextMode;
+typedef enum { RHEO_NN_INIT_TORCH, RHEO_NN_INIT_KAIMING, RHEO_NN_INIT_XAVIER, RHEO_NN_INIT_ORTHOGONAL } RheoNetInit;
+
+typedef struct {
+  int type;       /* place in RheoNetTypes */
+  int hidden;     /* H, width of the hidden layers */
+  int layers;     /* L: hidden layers of a mlp, residual blocks of a resmlp */
+  int activation; /* RheoActivation */
+  int context;    /* RheoContextMode: how resmlp takes in the context */
+  double dropout; /* probability of a zero, in training only */
+  int init;       /* RheoNetInit */
+} RheoNetConfig;
+extern const RheoKey RheoNetKeys[]; /* of any section `*.net` */
+
+typedef struct {
+  const char *name, *summary, *reference;
+  /* REQUIRED. (B, I), (B, C) or none -> (B, n_out). out_gain scales the initial weights of the last layer. */
+  RheoVal (*apply)(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out, double out_gain);
+} RheoNetType;
+extern const RheoNetType *const RheoNetTypes[]; /* NULL at the end: linear, mlp, resmlp */
+
+RheoVal rx_net(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out, double out_gain);
+
+/* x W + b with parameters scope.weight (I, O) and scope.bias (O), initialised as init says, times gain. */
+RheoVal rx_dense(RheoScope scope, RheoVal x, int n_out, RheoActivation activation, RheoNetInit init, double gain);
+
+/* Dropout with the inverted scaling 1/(1 - rate); x itself outside training. */
+RheoVal rx_dropout(RheoScope scope, RheoVal x, double rate);
+
+/* Masked autoregressive network (MADE; Germain et al. 2015), with residual blocks when config says resmlp: the outputs
+ * (B, D, n_out) of dimension d depend on x[:, <d] and on all of the context. */
+RheoVal rx_made(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out, double out_gain);

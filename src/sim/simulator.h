@@ -1,0 +1,68 @@
+/* Simulators: from parameters to data. Built in, a plug-in (rheo_simulator.h), or an external command.
+ *
+ * A type is one file under impls/ and one line in simulator_types.def. Deck:
+ *   simulator: {type: command, command: {line: "python3 sim.py", n_data: 14, batch: 64, timeout: 60}}
+ */
+#pragma once
+#include "prior.h"
+
+typedef struct RheoSimulator_ *RheoSimulator;
+
+typedef enum {
+  RHEO_SIMULATION_DONE = 0,
+  RHEO_SIMULATION_FAILED = 1,     /* the simulator said so */
+  RHEO_SIMULATION_NOT_FINITE = 2, /* NaN or infinity in the data */
+  RHEO_SIMULATION_CRASHED = 3,    /* command: ended or was killed by a signal */
+  RHEO_SIMULATION_TIMEOUT = 4,    /* command: longer than its time limit */
+  RHEO_SIMULATION_GARBAGE = 5,    /* command: not the numbers that were agreed */
+} RheoSimulationStatus;
+enum { RHEO_SIMULATION_STATUSES = 6 };
+const char *RheoSimulationStatusName(RheoSimulationStatus status);
+
+typedef struct RheoSimulatorType RheoSimulatorType;
+struct RheoSimulatorType {
+  const char *name, *summary, *reference;
+  const RheoKey *keys; /* section simulator.<name>; NULL for none */
+  size_t size;         /* of config */
+  int n_parameters;    /* REQUIRED; 0: any */
+  /* OPTIONAL: opens what config names; sets n_data and names. Errors are collective. */
+  PetscErrorCode (*set_up)(RheoSimulator simulator, RheoDeck deck, int n_parameters);
+  PetscErrorCode (*destroy)(RheoSimulator simulator);
+  int n_data;                    /* of built-ins; 0 where set_up says */
+  const char *const *data_names; /* n_data; NULL: x1, x2, ... */
+  const char *default_prior;     /* YAML of a `prior` section, as the literature has it; NULL for none */
+  /* One of the two is REQUIRED. One simulation; message gets the reason of a failure. */
+  RheoSimulationStatus (*simulate)(const void *config, const double *theta, int n_parameters, double *x, RheoStream *stream,
+                                   char *message, size_t message_size);
+  /* A batch, for commands: theta (n, D), x (n, C), status (n); messages[i] may get a text. */
+  PetscErrorCode (*simulate_batch)(RheoSimulator simulator, int64_t n, const double *theta, uint64_t seed, uint64_t first,
+                                   double *x, int8_t *status, char (*message)[256]);
+};
+extern const RheoSimulatorType *const RheoSimulatorTypes[]; /* NULL at the end */
+
+PetscErrorCode RheoSimulatorCreate(RheoSimulator *simulator);
+PetscErrorCode RheoSimulatorDestroy(RheoSimulator *simulator);
+PetscErrorCode RheoSimulatorSetFromDeck(RheoSimulator simulator, RheoDeck deck, int n_parameters); /* collective */
+int RheoSimulatorDataSize(RheoSimulator simulator); /* C */
+const char *RheoSimulatorDataName(RheoSimulator simulator, int i);
+PetscErrorCode RheoSimulatorGetSections(int *n, const RheoSection **sections);
+
+/* Simulations first .. first + n - 1 of a run: theta (n, D) is drawn from the prior if draw, else given; x (n, C), status
+ * (n) of RheoSimulationStatus. Simulation i is a pure function of (seed, i). message: the first reason of each status,
+ * for the log (RHEO_SIMULATION_STATUSES of them). Data of a simulation that was not done is NaN. Not collective. */
+PetscErrorCode RheoSimulate(RheoSimulator simulator, RheoPrior prior, uint64_t seed, uint64_t first, int64_t n, int draw,
+                            double *theta, double *x, int8_t *status, char (*message)[256]);
+
+/* The observation of a deck: `observation: {values: [..]}` or `{file: obs.csv}`; x (C). A wrong count and values that are
+ * not finite are RHEO_ERR_INPUT. Collective. */
+PetscErrorCode RheoObservationRead(RheoDeck deck, int n_data, double *x);
+extern const RheoKey RheoObservationKeys[];
+
+/* Derived quantities: `derived: {R0: beta / gamma, phi: 1 / inv_phi}`. Expressions of parameter names with + - * / ^ ( ) and
+ * exp log sqrt abs min max. */
+typedef struct RheoDerived_ *RheoDerived;
+PetscErrorCode RheoDerivedCreate(RheoDeck deck, RheoPrior prior, RheoDerived *derived); /* collective; size 0 without section */
+PetscErrorCode RheoDerivedDestroy(RheoDerived *derived);
+int RheoDerivedSize(RheoDerived derived);
+const char *RheoDerivedName(RheoDerived derived, int i);
+void RheoDerivedEvaluate(RheoDerived derived, const double *theta, double *q); /* q (RheoDerivedSize) */

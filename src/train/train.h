@@ -1,0 +1,77 @@
+/* The data-parallel training loop: any per-row loss, any number of ranks, the same bits.
+ *
+ * The global batch is cut into `shards`; each rank runs its shards through a program compiled for one shard, sums run in
+ * the order of reduce.h, the optimiser steps on the slice a rank owns, and an allgather puts the parameters together.
+ * The order of an epoch, the split and all noise are pure functions of (seed, purpose, step, sample).
+ */
+#pragma once
+#include "../base/deck.h"
+#include "../base/reduce.h"
+#include "../objective/objective.h"
+
+typedef struct RheoTrainer_ *RheoTrainer;
+
+typedef enum { RHEO_SCHEDULE_CONSTANT, RHEO_SCHEDULE_COSINE, RHEO_SCHEDULE_PLATEAU } RheoSchedule;
+
+typedef struct {
+  int64_t batch;         /* rows of a step, over all ranks */
+  int shards;            /* the run's parallel grain; at most batch; at least the number of ranks */
+  int64_t epochs;        /* at most */
+  int64_t steps;         /* at most; 0: no limit */
+  double lr;             /* learning rate */
+  int schedule;          /* RheoSchedule */
+  int64_t warmup;        /* steps of linear warm-up */
+  double lr_final;       /* fraction of lr at the end of the cosine */
+  int64_t plateau;       /* epochs without improvement before lr is multiplied by plateau_factor */
+  double plateau_factor;
+  double beta1, beta2, epsilon, decay; /* AdamW */
+  double clip;           /* largest norm of the gradient; 0: none */
+  double ema;            /* decay of the average of weights; 0: none */
+  double validation;     /* fraction held out */
+  int64_t patience;      /* epochs without improvement before stopping; 0: never */
+} RheoTrainConfig;
+extern const RheoKey RheoTrainKeys[]; /* section `train` */
+
+/* Rows in memory, the same on every rank. Column k is (n, width[k]); width 0: absent. Borrowed. */
+enum { RHEO_TRAIN_COLUMNS = 4 };
+typedef struct {
+  int64_t n;
+  int n_columns;
+  const char *name[RHEO_TRAIN_COLUMNS];
+  int width[RHEO_TRAIN_COLUMNS];
+  const float *value[RHEO_TRAIN_COLUMNS];
+  const float *weight; /* (n) or NULL for ones */
+} RheoRows;
+
+/* One entry an epoch. */
+typedef struct {
+  int64_t n;
+  double *epoch, *step, *train_loss, *validation_loss, *lr, *gradient_norm;
+} RheoHistory;
+
+typedef enum { RHEO_TRAIN_EPOCHS, RHEO_TRAIN_STEPS, RHEO_TRAIN_PATIENCE, RHEO_TRAIN_NOT_FINITE } RheoTrainReason;
+
+/* Create, SetConfig (or SetFromDeck), SetRows, SetObjective, SetParams, Run, get, Destroy. Collective on comm throughout. */
+PetscErrorCode RheoTrainerCreate(MPI_Comm comm, RheoTrainer *trainer);
+PetscErrorCode RheoTrainerDestroy(RheoTrainer *trainer);
+PetscErrorCode RheoTrainerSetFromDeck(RheoTrainer trainer, RheoDeck deck, const char *prefix);
+PetscErrorCode RheoTrainConfigDefaults(RheoTrainConfig *config); /* what a deck without `train` gives */
+PetscErrorCode RheoTrainerSetConfig(RheoTrainer trainer, const RheoTrainConfig *config);
+PetscErrorCode RheoTrainerSetSeed(RheoTrainer trainer, uint64_t seed);
+PetscErrorCode RheoTrainerSetRows(RheoTrainer trainer, const RheoRows *rows);
+/* scope_name: where the model's parameters are ("flow"). */
+PetscErrorCode RheoTrainerSetObjective(RheoTrainer trainer, const RheoObjectiveType *type, const RheoObjectiveModel *model,
+                                       const char *scope_name);
+/* values (P), in: the start, out: the best (validation) or last parameters, averaged where ema is on. Borrowed. */
+PetscErrorCode RheoTrainerSetParams(RheoTrainer trainer, RheoParams params, float *values);
+PetscErrorCode RheoTrainerSetQuiet(RheoTrainer trainer, PetscBool quiet); /* no progress, for inner trainings */
+
+/* Trains. A loss that is not finite skips and counts the step; 10 in a row, or more than 1 % of an epoch's, end the training
+ * with the best parameters so far and a message that says what to try. */
+PetscErrorCode RheoTrainerRun(RheoTrainer trainer);
+PetscErrorCode RheoTrainerGetReason(RheoTrainer trainer, RheoTrainReason *reason);
+PetscErrorCode RheoTrainerGetHistory(RheoTrainer trainer, const RheoHistory **history); /* owned by the trainer */
+/* Optimiser state gathered on every rank: first and second moments (P) each, and the step count. Caller's arrays. */
+PetscErrorCode RheoTrainerGetState(RheoTrainer trainer, float *m, float *v, int64_t *step);
+/* Of the last Run: rows per second in the steps themselves, and the share of time in communication. */
+PetscErrorCode RheoTrainerGetSpeed(RheoTrainer trainer, double *rows_per_second, double *communication);
