@@ -2,8 +2,8 @@
  *
  * A value is a small handle. Expression functions (rx_...) never fail and return no code: the first mistake (shapes,
  * programs mixed) is kept with the file and line of the caller and reported by RheoPlanCreate; everything built on top
- * of it is harmless. Tensors are dense, row-major, at most four dimensions, with shapes fixed when built; the first
- * dimension is usually the rows of a batch. Building is not collective and not thread-safe for one program.
+ * of it is harmless. Tensors are dense, row-major, at most four dimensions, with shapes fixed when built and no axis
+ * empty; the first dimension is usually the rows of a batch. Building is not collective and not thread-safe for one program.
  */
 #pragma once
 #include "params.h"
@@ -35,7 +35,7 @@ int rx_dim(RheoVal x, int axis); /* negative axes count from the end; 0 for no v
   ((RheoShape){(int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), {__VA_ARGS__}})
 #define RX_SCALAR ((RheoShape){0, {0}})
 
-/* ---- Leaves ---- */
+/* ---- Leaves; the name of an input is used once; all parameters of a program come from one layout ---- */
 typedef enum {
   RHEO_INPUT_DATA,          /* the caller fills it */
   RHEO_INPUT_NOISE_UNIFORM, /* filled from streams, RheoInputFillNoise */
@@ -105,7 +105,9 @@ RheoVal rx_amax_keep(RheoVal x, int axis);
 RheoVal rx_cumsum(RheoVal x, int axis, int reverse);
 RheoVal rx_log_sum_exp(RheoVal x, int axis);
 
-/* ---- Shapes ---- */
+/* ---- Shapes; negative axes count from the end ----
+ * An index is a tensor (n) of whole numbers; where it runs outside the axis (or is not a number) the nearest place (the
+ * first) is taken. */
 RheoVal rx_broadcast(RheoVal x, RheoShape shape);
 RheoVal rx_reshape(RheoVal x, RheoShape shape); /* one size may be -1 */
 RheoVal rx_permute(RheoVal x, int n, const int *axes);
@@ -121,9 +123,9 @@ RheoVal rx_scatter_add(RheoVal x, RheoVal index, int axis, int size);
 /* ---- Derivatives; results are values of the same program, so they can be differentiated again ---- */
 /* Vector-Jacobian products: dx[i] = (dy . d y / d x[i]); dy has y's shape, or does not exist for a scalar y (1). An x
  * that y does not depend on gives zeros. */
-void rx_vjp(RheoVal y, RheoVal dy, int n, const RheoVal *x, RheoVal *dx);
+RheoVal rx_vjp(RheoVal y, RheoVal dy, int n, const RheoVal *x, RheoVal *dx); /* y, or no value after a mistake */
 RheoVal rx_grad(RheoVal y, RheoVal x); /* of a scalar */
-RheoVal rx_jvp(RheoVal y, RheoVal x, RheoVal v); /* (d y / d x) v, by transposing the VJP twice */
+RheoVal rx_jvp(RheoVal y, RheoVal x, RheoVal v); /* (d y / d x) v, of y's shape, by transposing the VJP twice */
 /* The gradient of a scalar with respect to all of a layout, as one vector (P) in the layout's order; zero for frozen
  * parameters and for those the program has not named. */
 RheoVal rx_grad_params(RheoVal y, RheoParams params);
@@ -143,4 +145,6 @@ RheoVal rx_scope_param(RheoScope scope, const char *name, RheoShape shape, RheoI
 /* Keeps the file and line of the caller when an expression fails. */
 RheoVal rx_here(const char *file, int line, RheoVal x);
 #define RX_HERE(x) rx_here(__FILE__, __LINE__, x)
+#ifndef RHEO_NO_HERE /* the builders themselves: a mistake is where the caller is */
 #include "program_here.h"
+#endif

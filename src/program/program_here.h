@@ -61,6 +61,7 @@
 #define rx_gather(...) RX_HERE(rx_gather(__VA_ARGS__))
 #define rx_gather_fixed(...) RX_HERE(rx_gather_fixed(__VA_ARGS__))
 #define rx_scatter_add(...) RX_HERE(rx_scatter_add(__VA_ARGS__))
+#define rx_vjp(...) ((void)RX_HERE(rx_vjp(__VA_ARGS__)))
 #define rx_grad(...) RX_HERE(rx_grad(__VA_ARGS__))
 #define rx_jvp(...) RX_HERE(rx_jvp(__VA_ARGS__))
 #define rx_grad_params(...) RX_HERE(rx_grad_params(__VA_ARGS__))

@@ -33,6 +33,7 @@ typedef struct RheoFusedType RheoFusedType;
  *   CUMSUM     i[0] axis, i[1] reverse                 length one (rx_sum adds a RESHAPE)
  *   PERMUTE    i[0..3] axes                   SLICE    i[0] axis, i[1] begin, i[2] end
  *   PAD        i[0] axis, i[1] before, i[2] after      CONCAT i[0] axis
+ *   BROADCAST  axes align at the right as in NumPy: the argument may have fewer
  *   GATHER     i[0] axis                      SCATTER_ADD i[0] axis, i[1] size
  *   FUSED      fused, i and r as the type says         PART   i[0] which                                            */
 typedef struct {
@@ -56,19 +57,40 @@ typedef struct {
   int node;
 } RheoInputInfo;
 
+typedef struct {
+  const char *name; /* interned */
+  int node;
+} RheoParamNode;
+
 struct RheoProgram_ {
   int rows;
   int n, capacity;
   RheoNode *node; /* in topological order: arguments come before */
   int n_input, input_capacity;
   RheoInputInfo *input;
+  RheoParams params; /* the layout, borrowed; NULL before the first parameter */
+  int n_param, param_capacity;
+  RheoParamNode *param; /* one for each name */
   char error[512]; /* "" while all is well */
   int error_line;  /* 0 until rx_here fills it in */
 };
 
-/* Appends a node; arg is copied. The builders check shapes and call this. */
+/* Appends a node; arg and data are copied. The builders check shapes and call this. */
 RheoVal rx_append(RheoProgram p, const RheoNode *node);
 RheoVal rx_part(RheoVal fused, int k);
+
+/* params.c: the view of that name, made where it is new; NULL and a message where it cannot be. */
+const RheoParamView *RheoParamsAdd(RheoParams params, const char *name, RheoShape shape, RheoInit init,
+                                   char message[256]);
+
+/* For builders. The program of x[0..n-1], or NULL (and the mistake noted) where one does not exist, programs are mixed
+ * or a mistake was made before; x[0..n-1] must not all lack a program. */
+RheoProgram rx_program_of(const char *op, int n, const RheoVal *x);
+RheoVal rx_failed(int n, const RheoVal *x);          /* what a builder returns then */
+RheoVal rx_append_op(RheoOp op, RheoShape shape, int n, const RheoVal *x); /* without attributes */
+int rx_broadcast_shape(RheoShape a, RheoShape b, RheoShape *shape); /* 0 where they do not broadcast */
+int rx_axis(RheoShape shape, int axis);                             /* from 0, or -1 */
+RheoVal rx_reduce(RheoOp op, RheoVal x, const int reduced[RHEO_MAX_DIM]); /* SUM or AMAX, axes kept */
 
 /* A fused type. Kernels get pointers to whole tensors; scratch is theirs for the call. */
 struct RheoFusedType {
@@ -97,5 +119,7 @@ extern const RheoFusedType *const RheoFusedTypes[]; /* NULL at the end; fused.c,
 RheoVal rx_fused(RheoProgram p, const RheoFusedType *type, int n_arg, const RheoVal *arg, const int i[8],
                  const double r[4]);
 
-/* differentiate.c: the rule of one operation. darg[k] stays RHEO_NONE where there is no dependence. */
-void rx_vjp_rule(RheoProgram p, int id, const RheoVal *dpart, RheoVal *darg);
+/* differentiate_rules.c: the rule of one operation other than FUSED and PART. Fills darg[k] for arguments with need[k];
+ * it stays RHEO_NONE where there is no dependence. */
+void rx_vjp_rule(RheoProgram p, int id, RheoVal dy, const int *need, RheoVal *darg);
+int rx_vjp_depends(RheoOp op, int k); /* whether the result varies smoothly with argument k */

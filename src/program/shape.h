@@ -16,6 +16,10 @@ static inline size_t RheoShapeSize(RheoShape s)
   return size;
 }
 
+/* "(8, 3)"; returns text. */
+enum { RHEO_SHAPE_TEXT = 64 };
+const char *RheoShapeText(RheoShape s, char text[RHEO_SHAPE_TEXT]);
+
 static inline int RheoShapeSame(RheoShape a, RheoShape b)
 {
   if (a.n != b.n) return 0;
