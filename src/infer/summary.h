@@ -1,0 +1,16 @@
+/* Summaries of samples. Not collective. */
+#pragma once
+#include <stdint.h>
+
+typedef struct {
+  double mean, sd, q025, q16, median, q84, q975;
+} RheoSummary;
+
+/* Of column k of samples (n, d); quantiles by linear interpolation of order statistics (type 7). */
+RheoSummary RheoSummarize(int64_t n, int d, const double *samples, int k);
+double RheoQuantile(int64_t n, const double *sorted, double p);
+
+/* p-values: chi-square of counts against equal expectation; Kolmogorov-Smirnov of sorted values in (0, 1) against the uniform
+ * (Marsaglia, Tsang & Wang's asymptotic series with Stephens' correction). */
+double RheoChiSquareUniform(int n, const double *counts);
+double RheoKolmogorovSmirnov(int64_t n, const double *sorted);
