@@ -26,7 +26,10 @@ enum { RHEO_EXIT_DONE = 0, RHEO_EXIT_FAILURE = 1, RHEO_EXIT_INPUT = 2, RHEO_EXIT
 
 /* Start and end of a program that uses Rheo. Collective on MPI_COMM_WORLD. RheoInitialize starts MPI and PETSc where
  * the caller has not, skips ~/.petscrc, hands only PETSc's own options of argv to PETSc, sends GSL's and HDF5's error
- * handlers to ours and pins the BLAS to one thread a rank. RheoFinalize frees what it started.                     */
+ * handlers to ours and pins the BLAS to one thread a rank. RheoFinalize frees what it started.
+ *
+ * A mistake of ours that is raised on a communicator smaller than the job, so that only some ranks know of it, prints its
+ * trail and aborts the job with status 1. */
 PetscErrorCode RheoInitialize(int *argc, char ***argv);
 PetscErrorCode RheoFinalize(void);
 
@@ -35,6 +38,14 @@ int RheoExitStatus(PetscErrorCode code);
 
 /* The last message, for callers that print it themselves; owned by the library, "" where there was none. */
 const char *RheoErrorMessage(void);
+
+/* What GSL or HDF5 complained about last, to be quoted in a message; "" where there was nothing. Their complaints
+ * print nothing and stop nothing by themselves: the caller sees the return code and decides. */
+const char *RheoLibraryMessage(void);
+
+/* PETSC_TRUE: errors print nothing and abort nothing; the caller gets the code and RheoErrorMessage. For programs that
+ * handle mistakes themselves, and for tests. Default PETSC_FALSE. Not collective. */
+void RheoErrorSetQuiet(PetscBool quiet);
 
 /* Makes a condition that some rank found to be false known to all: *all is the logical and. Collective on comm. */
 PetscErrorCode RheoAgree(MPI_Comm comm, PetscBool mine, PetscBool *all);

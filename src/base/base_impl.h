@@ -1,0 +1,27 @@
+/* What the files of base share among themselves. */
+#pragma once
+#include "error.h"
+#include <stddef.h>
+#include <stdio.h>
+
+/* Memory that lives until RheoFinalize, zeroed. Never NULL. */
+void *RheoInternMemory(size_t n_bytes);
+void RheoInternFree(void);
+
+void RheoErrorHandlerPush(void);
+
+/* Whether `name` (no dash) is an option of PETSc's; `given` whether this run's command line set it. */
+PetscBool RheoPetscOptionIs(const char *name);
+PetscBool RheoPetscOptionGiven(const char *name);
+
+/* Whether an argument is a key (`-x`, `--x`) rather than a value such as -3 or -.5. */
+PetscBool RheoArgumentIsKey(const char *argument);
+
+/* Wipes a progress bar that stands unfinished on the terminal; the next line may be printed. */
+void RheoTerminalClear(void);
+void RheoTerminalOccupied(PetscBool occupied);
+
+double RheoSeconds(void); /* since the start of the run */
+
+/* Writes a scalar as YAML: plain where that is safe, double-quoted otherwise or where quoted is asked for. */
+void RheoYamlScalar(FILE *file, const char *text, PetscBool quoted);

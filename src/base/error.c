@@ -1,0 +1,119 @@
+/* The error handler: who prints, what, and when the job has to be aborted. See error.h. */
+#include "error.h"
+#include "base_impl.h"
+#include <execinfo.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+  char message[2048];
+  PetscBool quiet;
+  PetscBool trail; /* this rank printed the last error of ours and goes on printing the functions it comes up
+                      through */
+} error_state;
+
+const char *RheoErrorMessage(void)
+{
+  return error_state.message;
+}
+void RheoErrorSetQuiet(PetscBool quiet)
+{
+  error_state.quiet = quiet;
+}
+
+int RheoExitStatus(PetscErrorCode code)
+{
+  if (!code) return RHEO_EXIT_DONE;
+  return code == RHEO_ERR_INPUT ? RHEO_EXIT_INPUT : RHEO_EXIT_FAILURE;
+}
+
+PetscErrorCode RheoAgree(MPI_Comm comm, PetscBool mine, PetscBool *all)
+{
+  PetscFunctionBeginUser;
+  int in = mine ? 1 : 0, out = 0;
+  PetscCallMPI(MPI_Allreduce(&in, &out, 1, MPI_INT, MPI_LAND, comm));
+  *all = out ? PETSC_TRUE : PETSC_FALSE;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static const char *BaseName(const char *path)
+{
+  const char *slash = path ? strrchr(path, '/') : NULL;
+  return slash ? slash + 1 : (path ? path : "?");
+}
+
+/* The call stack as far as the dynamic linker can name it: a rank that aborts does not come up through its
+ * callers. */
+static void PrintBacktrace(void)
+{
+  void *frames[32];
+  int n = backtrace(frames, 32);
+  char **names = backtrace_symbols(frames, n);
+  if (!names) return;
+  for (int i = 0; i < n; ++i) {
+    char *open = strchr(names[i], '('), *plus = open ? strchr(open, '+') : NULL;
+    if (!plus || plus == open + 1) continue;
+    *plus = 0;
+    if (strncmp(open + 1, "PetscError", 10))
+      fprintf(stderr, "  from %s() in %s\n", open + 1, BaseName(strtok(names[i], "(")));
+  }
+  free(names);
+}
+
+static void Abort(int status)
+{
+  fflush(stdout);
+  fflush(stderr);
+  MPI_Abort(MPI_COMM_WORLD, status);
+}
+
+static void PrintFirst(PetscErrorCode code, const char *function, const char *file, int line)
+{
+  RheoTerminalClear();
+  if (code == RHEO_ERR_INPUT) {
+    fprintf(stderr, "rheo: error: %s\n", error_state.message);
+    return;
+  }
+  const char *kind = NULL;
+  PetscErrorMessage(code, &kind, NULL);
+  fprintf(stderr, "rheo: internal error %d%s%s: %s\n  in %s() at %s:%d\n", (int)code, kind ? ", " : "",
+          kind ? kind : "", error_state.message, function ? function : "?", BaseName(file), line);
+}
+
+/* PETSc calls this where an error is raised (INITIAL, on the communicator that shares it) and in every caller
+ * that it passes on the way up (REPEAT, on PETSC_COMM_SELF whatever the first one was). */
+static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, const char *file,
+                              PetscErrorCode code, PetscErrorType type, const char *message, void *context)
+{
+  (void)context;
+  int rank = 0, size = 1, job = 1;
+  if (type == PETSC_ERROR_REPEAT) {
+    if (error_state.trail && !error_state.quiet)
+      fprintf(stderr, "  from %s() at %s:%d\n", function ? function : "?", BaseName(file), line);
+    return code;
+  }
+  snprintf(error_state.message, sizeof error_state.message, "%s", message ? message : "");
+  error_state.message[strcspn(error_state.message, "\n")] = 0;
+  error_state.trail = PETSC_FALSE;
+  if (error_state.quiet) return code;
+  if (comm != MPI_COMM_NULL) {
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_size(comm, &size);
+  }
+  MPI_Comm_size(PETSC_COMM_WORLD, &job);
+  if (rank == 0) {
+    PrintFirst(code, function, file, line);
+    error_state.trail = code == RHEO_ERR_INPUT ? PETSC_FALSE : PETSC_TRUE;
+    if (size < job) { /* the other ranks know nothing of it and would wait for ever */
+      if (error_state.trail) PrintBacktrace();
+      Abort(RheoExitStatus(code));
+    }
+  }
+  return code;
+}
+
+void RheoErrorHandlerPush(void)
+{
+  PetscPushErrorHandler(Handler, NULL);
+}

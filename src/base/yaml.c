@@ -1,0 +1,148 @@
+#include "yaml.h"
+#include "base_impl.h"
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+/* Words and forms that a YAML reader would take for something else than a string. */
+static PetscBool NeedsQuotes(const char *text)
+{
+  static const char *const words[] = {"null", "~",   "true", "false", "yes",  "no",
+                                      "on",   "off", "y",    "n",     ".nan", ".inf"};
+  if (!*text || isspace((unsigned char)text[0]) || isspace((unsigned char)text[strlen(text) - 1]))
+    return PETSC_TRUE;
+  for (size_t i = 0; i < sizeof words / sizeof *words; ++i) {
+    if (!strcasecmp(text, words[i])) return PETSC_TRUE;
+  }
+  if (strchr("!&*?|>@`%\"'#,[]{}", text[0])) return PETSC_TRUE;
+  if ((text[0] == '-' || text[0] == ':') && (!text[1] || isspace((unsigned char)text[1]))) return PETSC_TRUE;
+  if (!strncmp(text, "---", 3) || !strncmp(text, "...", 3)) return PETSC_TRUE;
+  if (strpbrk(text, ",[]{}") || strstr(text, ": ") || strstr(text, " #")) return PETSC_TRUE;
+  if (text[strlen(text) - 1] == ':') return PETSC_TRUE;
+  for (const char *c = text; *c; ++c) {
+    if (iscntrl((unsigned char)*c)) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+static PetscBool LooksLikeNumber(const char *text)
+{
+  char *end;
+  strtod(text, &end);
+  return end != text && !*end;
+}
+
+void RheoYamlScalar(FILE *file, const char *text, PetscBool quoted)
+{
+  if (!quoted && !NeedsQuotes(text)) {
+    fputs(text, file);
+    return;
+  }
+  fputc('"', file);
+  for (const unsigned char *c = (const unsigned char *)text; *c; ++c) {
+    if (*c == '"' || *c == '\\')
+      fprintf(file, "\\%c", *c);
+    else if (*c == '\n')
+      fputs("\\n", file);
+    else if (*c == '\t')
+      fputs("\\t", file);
+    else if (iscntrl(*c))
+      fprintf(file, "\\x%02x", *c);
+    else
+      fputc(*c, file);
+  }
+  fputc('"', file);
+}
+
+RheoYaml RheoYamlStdout(MPI_Comm comm)
+{
+  return (RheoYaml){comm, stdout, 0};
+}
+
+static PetscBool Silent(const RheoYaml *yaml)
+{
+  int rank;
+  MPI_Comm_rank(yaml->comm, &rank);
+  return rank != 0 || !yaml->file;
+}
+
+static void Name(const RheoYaml *yaml, const char *name)
+{
+  fprintf(yaml->file, "%*s", 2 * yaml->depth, "");
+  RheoYamlScalar(yaml->file, name, PETSC_FALSE);
+  fputc(':', yaml->file);
+}
+
+/* YAML 1.1 readers take 1e+06 for a string; 1.0e+06 is a number to all of them. */
+static void Real(FILE *file, double value)
+{
+  char text[40];
+  if (isnan(value))
+    fputs(".nan", file);
+  else if (isinf(value))
+    fputs(value > 0 ? ".inf" : "-.inf", file);
+  else {
+    snprintf(text, sizeof text, "%.6g", value);
+    char *e = strchr(text, 'e');
+    if (e && !strchr(text, '.'))
+      fprintf(file, "%.*s.0%s", (int)(e - text), text, e);
+    else
+      fputs(text, file);
+  }
+}
+
+void RheoYamlOpen(RheoYaml *yaml, const char *name)
+{
+  if (!Silent(yaml)) {
+    Name(yaml, name);
+    fputc('\n', yaml->file);
+  }
+  ++yaml->depth;
+}
+
+void RheoYamlClose(RheoYaml *yaml)
+{
+  --yaml->depth;
+  if (!yaml->depth && !Silent(yaml)) fflush(yaml->file);
+}
+
+void RheoYamlReal(RheoYaml *yaml, const char *name, double value)
+{
+  if (Silent(yaml)) return;
+  Name(yaml, name);
+  fputc(' ', yaml->file);
+  Real(yaml->file, value);
+  fputc('\n', yaml->file);
+}
+
+void RheoYamlInt(RheoYaml *yaml, const char *name, long long value)
+{
+  if (Silent(yaml)) return;
+  Name(yaml, name);
+  fprintf(yaml->file, " %lld\n", value);
+}
+
+void RheoYamlText(RheoYaml *yaml, const char *name, const char *value)
+{
+  if (Silent(yaml)) return;
+  Name(yaml, name);
+  fputc(' ', yaml->file);
+  if (value)
+    RheoYamlScalar(yaml->file, value, LooksLikeNumber(value));
+  else
+    fputs("null", yaml->file);
+  fputc('\n', yaml->file);
+}
+
+void RheoYamlReals(RheoYaml *yaml, const char *name, int n, const double *values)
+{
+  if (Silent(yaml)) return;
+  Name(yaml, name);
+  fputs(" [", yaml->file);
+  for (int i = 0; i < n; ++i) {
+    if (i) fputs(", ", yaml->file);
+    Real(yaml->file, values[i]);
+  }
+  fputs("]\n", yaml->file);
+}
