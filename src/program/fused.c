@@ -1,10 +1,6 @@
 #define RHEO_NO_HERE
 #include "program_impl.h"
 
-#define RHEO_FUSED(name) extern const RheoFusedType RheoFusedType_##name;
-#include "fused_types.def"
-#undef RHEO_FUSED
-
 const RheoFusedType *const RheoFusedTypes[] = {
 #define RHEO_FUSED(name) &RheoFusedType_##name,
 #include "fused_types.def"

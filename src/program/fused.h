@@ -39,9 +39,11 @@ RheoVal rx_layer_norm(RheoVal x, RheoVal gain, RheoVal bias); /* over the last a
 RheoVal rx_rqs(RheoVal x, RheoVal raw, double bound, int inverse, RheoVal *log_det);
 
 /* As in program_here.h. */
+#ifndef RHEO_NO_HERE
 #define rx_activate(...) RX_HERE(rx_activate(__VA_ARGS__))
 #define rx_linear(...) RX_HERE(rx_linear(__VA_ARGS__))
 #define rx_softmax(...) RX_HERE(rx_softmax(__VA_ARGS__))
 #define rx_log_softmax(...) RX_HERE(rx_log_softmax(__VA_ARGS__))
 #define rx_layer_norm(...) RX_HERE(rx_layer_norm(__VA_ARGS__))
 #define rx_rqs(...) RX_HERE(rx_rqs(__VA_ARGS__))
+#endif

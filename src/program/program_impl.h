@@ -115,6 +115,9 @@ struct RheoFusedType {
   void (*tile_single)(const RheoNode *node, size_t n, const float *const *arg, float *out);
   void (*tile_double)(const RheoNode *node, size_t n, const double *const *arg, double *out);
 };
+#define RHEO_FUSED(name) extern const RheoFusedType RheoFusedType_##name;
+#include "fused_types.def"
+#undef RHEO_FUSED
 extern const RheoFusedType *const RheoFusedTypes[]; /* NULL at the end; fused.c, from fused_types.def */
 RheoVal rx_fused(RheoProgram p, const RheoFusedType *type, int n_arg, const RheoVal *arg, const int i[8],
                  const double r[4]);
