@@ -28,7 +28,9 @@ typedef struct {
   double clip;           /* largest norm of the gradient; 0: none */
   double ema;            /* decay of the average of weights; 0: none */
   double validation;     /* fraction held out */
-  int64_t patience;      /* epochs without improvement before stopping; 0: never */
+  int64_t patience;      /* epochs without improvement before stopping; 0: never. Watches the validation loss and keeps the best
+                          * parameters; where validation is 0, the training loss, and keeps the last */
+  double tolerance;      /* what counts as improvement: the watched loss falls by more than this */
 } RheoTrainConfig;
 extern const RheoKey RheoTrainKeys[]; /* section `train` */
 
