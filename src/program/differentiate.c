@@ -126,8 +126,10 @@ void rx_vjp_many(RheoProgram p, int first, int n_y, const RheoVal *y, const Rheo
   Sweep s = {.p = p, .first = first, .n = p->n};
   if (p->error[0]) return;
   s.depends = calloc((size_t)s.n, 1);
-  s.cotangent = calloc((size_t)s.n, sizeof *s.cotangent);
+  s.cotangent = malloc((size_t)s.n * sizeof *s.cotangent);
   if (s.depends && s.cotangent) {
+    for (int id = 0; id < s.n; id++)
+      for (int k = 0; k < RHEO_MAX_PARTS; k++) s.cotangent[id][k] = RHEO_NONE;
     mark(&s, n_x, x);
     for (int k = 0; k < n_y; k++)
       if (rx_exists(dy[k]) && s.depends[y[k].id])
