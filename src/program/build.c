@@ -199,7 +199,11 @@ RheoVal(rx_rows)(RheoProgram p, const char *name, int width)
 
 RheoVal(rx_noise)(RheoProgram p, RheoInputKind kind, const char *name, int width)
 {
-  return add_input(p, name, RX_SHAPE(p ? p->rows : 0, width), kind, 1);
+  const RheoShape shape = RX_SHAPE(p ? p->rows : 0, width);
+  const int k = p ? RheoProgramInputFind(p, name) : -1;
+  if (k >= 0 && p->input[k].kind == kind && RheoShapeSame(RheoProgramInputShape(p, k), shape))
+    return (RheoVal){p, p->input[k].node};
+  return add_input(p, name, shape, kind, 1);
 }
 
 RheoVal(rx_literal)(RheoProgram p, RheoShape shape, const double *values)

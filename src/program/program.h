@@ -45,7 +45,8 @@ typedef enum {
 RheoVal rx_input(RheoProgram p, const char *name, RheoShape shape);
 /* A row-wise input (B, width); its row r belongs to sample r. */
 RheoVal rx_rows(RheoProgram p, const char *name, int width);
-/* Row-wise noise (B, width), one draw per sample and step: dropout masks, Hutchinson vectors, flow-matching times. */
+/* Row-wise noise (B, width), one draw per sample and step: dropout masks, Hutchinson vectors, flow-matching times. A name
+ * that is asked for again gives the same draw, so that a network applied twice drops the same units. */
 RheoVal rx_noise(RheoProgram p, RheoInputKind kind, const char *name, int width);
 RheoVal rx_param(RheoProgram p, RheoParams params, const char *name, RheoShape shape, RheoInit init);
 RheoVal rx_literal(RheoProgram p, RheoShape shape, const double *values); /* copied */

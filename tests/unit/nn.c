@@ -176,6 +176,8 @@ static void dropout_follows_its_noise(void **state)
     AssertNear(out[i], keep ? m->in[0][i] / (1 - rate) : 0, 1e-15);
   }
   assert_in_range(dropped, 1, 16 * B - 1);
+  assert_true(rx_exists(rx_dropout(m->scope, m->x, rate))); /* a second application drops the same units */
+  assert_int_equal(RheoProgramInputCount(m->program), 2);
   finish(m);
   m = start(16, 0, 0);
   assert_int_equal(rx_dropout(m->scope, m->x, rate).id, m->x.id);
