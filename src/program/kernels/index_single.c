@@ -1,0 +1,2 @@
+#define RHEO_REAL_SINGLE 1
+#include "index_impl.h"

@@ -1,0 +1,2 @@
+#define RHEO_REAL_SINGLE 1
+#include "run_impl.h"
