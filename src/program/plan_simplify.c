@@ -4,6 +4,11 @@
 PetscErrorCode PlanSimplifyNode(PlanGraph *graph, const RheoNode *node, int *id)
 {
   PetscFunctionBeginUser;
+  /* The first result of a fused operation is known by the number of the operation itself. */
+  if (node->op == RHEO_OP_STOP_GRADIENT || (node->op == RHEO_OP_PART && node->i[0] == 0)) {
+    *id = node->arg[0];
+    PetscFunctionReturn(RHEO_OK);
+  }
   PetscCall(PlanGraphAdd(graph, node, id));
   PetscFunctionReturn(RHEO_OK);
 }
