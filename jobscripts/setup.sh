@@ -29,7 +29,8 @@ found_anyway() {
 
 missing=("${packages[@]}")
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
-  installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
+  # dpkg-query fails where it does not know one of them, and tells of the others all the same.
+  installed=" $( (dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true) |
     sed -n 's/^installed //p' | tr '\n' ' ')"
   missing=()
   for package in "${packages[@]}"; do
