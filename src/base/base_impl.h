@@ -23,5 +23,8 @@ void RheoTerminalOccupied(PetscBool occupied);
 
 double RheoSeconds(void); /* since the start of the run */
 
-/* Writes a scalar as YAML: plain where that is safe, double-quoted otherwise or where quoted is asked for. */
-void RheoYamlScalar(FILE *file, const char *text, PetscBool quoted);
+/* Writes a scalar as YAML: plain where a reader would get the same text back, in double quotes otherwise. A
+ * scalar inside
+ * [...] may not hold commas and brackets unquoted. */
+typedef enum { RHEO_SCALAR_BLOCK, RHEO_SCALAR_FLOW, RHEO_SCALAR_QUOTED } RheoScalarPlace;
+void RheoYamlScalar(FILE *file, const char *text, RheoScalarPlace place);

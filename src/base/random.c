@@ -129,7 +129,8 @@ uint64_t RheoPermute(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n,
   int low_bits = (bits + 1) / 2, high_bits = bits - low_bits;
   uint64_t low_mask = (UINT64_C(1) << low_bits) - 1, high_mask = (UINT64_C(1) << high_bits) - 1;
   RheoStream stream = RheoStreamMake(seed, purpose, step, n);
-  for (int r = 0; r < ROUNDS; ++r) key[r] = Bits64(&stream);
+  uint64_t first = Bits64(&stream), stride = Bits64(&stream) | 1;
+  for (int r = 0; r < ROUNDS; ++r) key[r] = Mix(first + (uint64_t)r * stride);
   do {
     uint64_t low = i & low_mask, high = i >> low_bits & high_mask;
     for (int r = 0; r < ROUNDS; r += 2) {

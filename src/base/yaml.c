@@ -6,10 +6,9 @@
 #include <strings.h>
 
 /* Words and forms that a YAML reader would take for something else than a string. */
-static PetscBool NeedsQuotes(const char *text)
+static PetscBool NeedsQuotes(const char *text, RheoScalarPlace place)
 {
-  static const char *const words[] = {"null", "~",   "true", "false", "yes",  "no",
-                                      "on",   "off", "y",    "n",     ".nan", ".inf"};
+  static const char *const words[] = {"null", "~", "true", "false", "yes", "no", "on", "off", "y", "n"};
   if (!*text || isspace((unsigned char)text[0]) || isspace((unsigned char)text[strlen(text) - 1]))
     return PETSC_TRUE;
   for (size_t i = 0; i < sizeof words / sizeof *words; ++i) {
@@ -18,7 +17,8 @@ static PetscBool NeedsQuotes(const char *text)
   if (strchr("!&*?|>@`%\"'#,[]{}", text[0])) return PETSC_TRUE;
   if ((text[0] == '-' || text[0] == ':') && (!text[1] || isspace((unsigned char)text[1]))) return PETSC_TRUE;
   if (!strncmp(text, "---", 3) || !strncmp(text, "...", 3)) return PETSC_TRUE;
-  if (strpbrk(text, ",[]{}") || strstr(text, ": ") || strstr(text, " #")) return PETSC_TRUE;
+  if (strstr(text, ": ") || strstr(text, " #")) return PETSC_TRUE;
+  if (place == RHEO_SCALAR_FLOW && strpbrk(text, ",[]{}")) return PETSC_TRUE;
   if (text[strlen(text) - 1] == ':') return PETSC_TRUE;
   for (const char *c = text; *c; ++c) {
     if (iscntrl((unsigned char)*c)) return PETSC_TRUE;
@@ -30,12 +30,13 @@ static PetscBool LooksLikeNumber(const char *text)
 {
   char *end;
   strtod(text, &end);
+  if (!strcasecmp(text, ".nan") || !strcasecmp(text, ".inf") || !strcasecmp(text, "-.inf")) return PETSC_TRUE;
   return end != text && !*end;
 }
 
-void RheoYamlScalar(FILE *file, const char *text, PetscBool quoted)
+void RheoYamlScalar(FILE *file, const char *text, RheoScalarPlace place)
 {
-  if (!quoted && !NeedsQuotes(text)) {
+  if (place != RHEO_SCALAR_QUOTED && !NeedsQuotes(text, place)) {
     fputs(text, file);
     return;
   }
@@ -70,7 +71,7 @@ static PetscBool Silent(const RheoYaml *yaml)
 static void Name(const RheoYaml *yaml, const char *name)
 {
   fprintf(yaml->file, "%*s", 2 * yaml->depth, "");
-  RheoYamlScalar(yaml->file, name, PETSC_FALSE);
+  RheoYamlScalar(yaml->file, name, RHEO_SCALAR_BLOCK);
   fputc(':', yaml->file);
 }
 
@@ -129,7 +130,7 @@ void RheoYamlText(RheoYaml *yaml, const char *name, const char *value)
   Name(yaml, name);
   fputc(' ', yaml->file);
   if (value)
-    RheoYamlScalar(yaml->file, value, LooksLikeNumber(value));
+    RheoYamlScalar(yaml->file, value, LooksLikeNumber(value) ? RHEO_SCALAR_QUOTED : RHEO_SCALAR_BLOCK);
   else
     fputs("null", yaml->file);
   fputc('\n', yaml->file);

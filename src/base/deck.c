@@ -1,0 +1,407 @@
+#include "deck_impl.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- The tree ---- */
+const char *DeckJoin(const char *prefix, const char *name)
+{
+  char *text = NULL;
+  if (!*prefix) return RheoIntern(name);
+  if (asprintf(&text, "%s.%s", prefix, name) < 0) return NULL;
+  const char *path = RheoIntern(text);
+  free(text);
+  return path;
+}
+
+const char *DeckOption(const char *path)
+{
+  char *text = strdup(path);
+  for (char *c = text; *c; ++c) {
+    if (*c == '.') *c = '_';
+  }
+  const char *option = RheoIntern(text);
+  free(text);
+  return option;
+}
+
+DeckNode *DeckNodeChild(const DeckNode *parent, const char *name)
+{
+  DeckNode *child = parent->child;
+  while (child && strcmp(child->name, name)) child = child->next;
+  return child;
+}
+
+DeckNode *DeckNodeAdd(DeckNode *parent, const char *name)
+{
+  DeckNode *node = DeckNodeChild(parent, name), **end = &parent->child;
+  if (node) return node;
+  node = calloc(1, sizeof *node);
+  node->name = RheoIntern(name);
+  node->path = DeckJoin(parent->path, name);
+  node->option = DeckOption(node->path);
+  node->parent = parent;
+  while (*end) end = &(*end)->next;
+  *end = node;
+  return node;
+}
+
+static void FreeChildren(DeckNode *node)
+{
+  for (DeckNode *child = node->child, *next; child; child = next) {
+    next = child->next;
+    FreeChildren(child);
+    free(child);
+  }
+  node->child = NULL;
+}
+
+void DeckNodeSet(DeckNode *node, DeckKind kind, int n, const char *const *values)
+{
+  if (kind != DECK_MAP) FreeChildren(node);
+  node->kind = kind;
+  node->n = n;
+  node->values = values;
+  node->quoted = PETSC_FALSE;
+}
+
+DeckNode *DeckNodeFind(DeckNode *root, const char *path)
+{
+  while (root && *path) {
+    size_t n = strcspn(path, ".");
+    DeckNode *child = root->child;
+    while (child && (strncmp(child->name, path, n) || child->name[n])) child = child->next;
+    root = child;
+    path += n + (path[n] == '.');
+  }
+  return root;
+}
+
+DeckNode *DeckNodeNext(const DeckNode *node)
+{
+  if (node->child) return node->child;
+  while (node && !node->next) node = node->parent;
+  return node ? node->next : NULL;
+}
+
+DeckNode *DeckNodeFindOption(DeckNode *root, const char *option)
+{
+  for (DeckNode *node = DeckNodeNext(root); node; node = DeckNodeNext(node)) {
+    if (node->kind != DECK_MAP && !strcmp(node->option, option)) return node;
+  }
+  return NULL;
+}
+
+void DeckWhere(const DeckNode *node, char *text, size_t size)
+{
+  if (node->source)
+    snprintf(text, size, "%s:%d: %s", node->source, node->line, node->path);
+  else
+    snprintf(text, size, "command line: -%s", node->option);
+}
+
+void DeckChanged(RheoDeck deck)
+{
+  free(deck->text);
+  deck->text = NULL;
+}
+
+/* ---- Life ---- */
+PetscErrorCode RheoDeckCreate(MPI_Comm comm, RheoDeck *deck)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(deck));
+  (*deck)->comm = comm;
+  (*deck)->name = "deck";
+  (*deck)->root = (DeckNode){.name = "", .path = "", .option = "", .source = "deck"};
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDeckDestroy(RheoDeck *deck)
+{
+  PetscFunctionBeginUser;
+  if (!*deck) PetscFunctionReturn(RHEO_OK);
+  FreeChildren(&(*deck)->root);
+  free((*deck)->arguments);
+  free((*deck)->text);
+  PetscCall(PetscFree(*deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDeckGetName(RheoDeck deck, const char **name)
+{
+  PetscFunctionBeginUser;
+  *name = deck->name;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDeckGetComm(RheoDeck deck, MPI_Comm *comm)
+{
+  PetscFunctionBeginUser;
+  *comm = deck->comm;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDeckHas(RheoDeck deck, const char *key, PetscBool *has)
+{
+  PetscFunctionBeginUser;
+  *has = DeckNodeFind(&deck->root, key) ? PETSC_TRUE : PETSC_FALSE;
+  for (int i = 0; i < deck->n_arguments && !*has; ++i) {
+    if (!strcmp(deck->arguments[i].name, DeckOption(key))) *has = PETSC_TRUE;
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDeckGetChildren(RheoDeck deck, const char *key, int *n, const char ***names)
+{
+  PetscFunctionBeginUser;
+  const DeckNode *node = DeckNodeFind(&deck->root, key);
+  *n = 0;
+  *names = NULL;
+  for (const DeckNode *child = node ? node->child : NULL; child; child = child->next) ++*n;
+  if (!*n) PetscFunctionReturn(RHEO_OK);
+  PetscCall(PetscMalloc1((size_t)*n, names));
+  int i = 0;
+  for (const DeckNode *child = node->child; child; child = child->next) (*names)[i++] = child->name;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Options of PETSc ---- */
+static PetscBool Among(const char *text, const char *const *words, size_t n)
+{
+  for (size_t i = 0; i < n; ++i) {
+    if (!strcasecmp(text, words[i])) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+/* A switch is set without a value, since PETSc takes the value of -ts_monitor and the like for a viewer. */
+static PetscErrorCode SetPetscOption(const char *name, int n, const char *const *values)
+{
+  static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no", "off"};
+  char option[256], text[1024] = "";
+  PetscFunctionBeginUser;
+  snprintf(option, sizeof option, "-%s", name);
+  for (int i = 0; i < n; ++i) {
+    size_t used = strlen(text);
+    snprintf(text + used, sizeof text - used, "%s%s", i ? "," : "", values[i]);
+  }
+  if (Among(text, no, 3)) {
+    PetscCall(PetscOptionsClearValue(NULL, option));
+    PetscFunctionReturn(RHEO_OK);
+  }
+  PetscCall(PetscOptionsSetValue(NULL, option, !*text || Among(text, yes, 3) ? NULL : text));
+  if (!strcmp(name, "log_view"))
+    PetscCall(PetscLogDefaultBegin()); /* PETSc starts its log itself only at start-up */
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode PassPetscOptions(RheoDeck deck)
+{
+  PetscFunctionBeginUser;
+  for (const DeckNode *node = DeckNodeNext(&deck->root); node; node = DeckNodeNext(node)) {
+    if (node->kind == DECK_MAP || !node->source || !RheoPetscOptionIs(node->option)) continue;
+    if (!RheoPetscOptionGiven(node->option)) PetscCall(SetPetscOption(node->option, node->n, node->values));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Options that print or trace change no result and do not belong into the deck of one. */
+static PetscBool ChangesResults(const char *name)
+{
+  static const char *const families[] = {"ts_",  "tao_", "snes_",    "ksp_",   "pc_",
+                                         "mat_", "vec_", "sub_ksp_", "sub_pc_"};
+  if (strstr(name, "_monitor") || strstr(name, "_view")) return PETSC_FALSE;
+  for (size_t i = 0; i < sizeof families / sizeof *families; ++i) {
+    if (!strncmp(name, families[i], strlen(families[i]))) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+/* ---- The command line ---- */
+void DeckSplit(const char *text, int *n, const char *const **values)
+{
+  size_t length = strlen(text);
+  *n = 0;
+  if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
+    ++text;
+    length -= 2;
+  }
+  char *copy = strndup(text, length), *rest = copy, *part;
+  const char **list = RheoInternMemory((length / 2 + 2) * sizeof *list);
+  while (copy[strspn(copy, " ")] && (part = strsep(&rest, ","))) {
+    part += strspn(part, " ");
+    size_t end = strlen(part);
+    while (end && part[end - 1] == ' ') part[--end] = 0;
+    list[(*n)++] = RheoIntern(part);
+  }
+  free(copy);
+  *values = list;
+}
+
+/* Gives the node at a path the value of an argument. */
+static void SetText(RheoDeck deck, const char *path, const char *value, PetscBool list)
+{
+  DeckNode *node = &deck->root;
+  char *copy = strdup(path), *rest = copy, *part;
+  while ((part = strsep(&rest, "."))) {
+    if (node->kind != DECK_MAP) DeckNodeSet(node, DECK_MAP, 0, NULL);
+    node = DeckNodeAdd(node, part);
+  }
+  free(copy);
+  size_t n = strlen(value);
+  if (list || (n >= 2 && value[0] == '[' && value[n - 1] == ']')) {
+    int n_values;
+    const char *const *values;
+    DeckSplit(value, &n_values, &values);
+    DeckNodeSet(node, DECK_LIST, n_values, values);
+  } else {
+    const char **values = RheoInternMemory(sizeof *values);
+    values[0] = RheoIntern(value);
+    DeckNodeSet(node, DECK_VALUE, 1, values);
+  }
+  node->source = NULL;
+  node->line = 0;
+  DeckChanged(deck);
+}
+
+void DeckMerge(RheoDeck deck, DeckArgument *argument, const char *path, PetscBool list)
+{
+  SetText(deck, path, argument->value, list);
+  argument->merged = PETSC_TRUE;
+}
+
+static void MergeWhatTheDeckNames(RheoDeck deck)
+{
+  for (int i = 0; i < deck->n_arguments; ++i) {
+    DeckNode *node =
+        deck->arguments[i].merged ? NULL : DeckNodeFindOption(&deck->root, deck->arguments[i].name);
+    if (node)
+      DeckMerge(deck, &deck->arguments[i], node->path, node->kind == DECK_LIST ? PETSC_TRUE : PETSC_FALSE);
+  }
+}
+
+/* Calls itself for every '*' of the prefix with the names that the deck has in its place: an argument changes
+ * a member of a family but does not make one, since that would turn a misspelt name into a new member. */
+void DeckMergeKeys(RheoDeck deck, const char *prefix, const RheoKey *keys)
+{
+  const char *star = strchr(prefix, '*');
+  if (star) {
+    char before[256], path[512];
+    snprintf(before, sizeof before, "%.*s", star > prefix ? (int)(star - prefix - 1) : 0, prefix);
+    const DeckNode *family = DeckNodeFind(&deck->root, before);
+    for (const DeckNode *member = family ? family->child : NULL; member; member = member->next) {
+      snprintf(path, sizeof path, "%s%s", member->path, star + 1);
+      DeckMergeKeys(deck, path, keys);
+    }
+    return;
+  }
+  for (const RheoKey *key = keys; key->name; ++key) {
+    const char *path = DeckJoin(prefix, key->name), *option = DeckOption(path);
+    PetscBool list = key->type == RHEO_KEY_REALS || key->type == RHEO_KEY_STRINGS ? PETSC_TRUE : PETSC_FALSE;
+    for (int i = 0; i < deck->n_arguments; ++i) {
+      DeckArgument *argument = &deck->arguments[i];
+      if (!argument->merged && !strcmp(argument->name, option)) DeckMerge(deck, argument, path, list);
+    }
+  }
+}
+
+static void AddArgument(RheoDeck deck, const char *name, const char *value)
+{
+  if (deck->n_arguments == deck->arguments_size) {
+    deck->arguments_size = 2 * deck->arguments_size + 16;
+    deck->arguments = realloc(deck->arguments, (size_t)deck->arguments_size * sizeof *deck->arguments);
+  }
+  deck->arguments[deck->n_arguments++] = (DeckArgument){RheoIntern(name), RheoIntern(value), PETSC_FALSE};
+  DeckChanged(deck);
+}
+
+PetscErrorCode RheoDeckSetArguments(RheoDeck deck, int argc, const char *const *argv)
+{
+  PetscFunctionBeginUser;
+  for (int i = 0; i < argc; ++i) {
+    RheoInputCheck(RheoArgumentIsKey(argv[i]), deck->comm,
+                   "command line: '%s' is not an option; options are -key value", argv[i]);
+    const char *name = argv[i] + (argv[i][1] == '-' ? 2 : 1);
+    RheoInputCheck(!strchr(name, '='), deck->comm, "command line: %s: write -key value, without '='",
+                   argv[i]);
+    PetscBool alone = i + 1 == argc || RheoArgumentIsKey(argv[i + 1]);
+    const char *value = alone ? "true" : argv[++i];
+    if (RheoPetscOptionIs(name)) {
+      PetscCall(SetPetscOption(name, alone ? 0 : 1, &value));
+      if (!ChangesResults(name)) continue;
+      DeckNode *node = DeckNodeFindOption(&deck->root, name);
+      SetText(deck, node ? node->path : name, value, PETSC_FALSE);
+    } else
+      AddArgument(deck, name, value);
+  }
+  MergeWhatTheDeckNames(deck);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDeckSet(RheoDeck deck, const char *key, const char *value)
+{
+  PetscFunctionBeginUser;
+  SetText(deck, key, value, PETSC_FALSE);
+  if (RheoPetscOptionIs(DeckOption(key))) PetscCall(SetPetscOption(DeckOption(key), 1, &value));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Loading ---- */
+PetscErrorCode RheoDeckLoadText(RheoDeck deck, const char *name, const char *text)
+{
+  char why[1024];
+  PetscFunctionBeginUser;
+  deck->name = RheoIntern(name);
+  DeckChanged(deck);
+  RheoInputCheck(DeckParse(deck, deck->name, text, strlen(text), why, sizeof why), deck->comm, "%s", why);
+  MergeWhatTheDeckNames(deck);
+  PetscCall(PassPetscOptions(deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+enum { DECK_BYTES = 1 << 24 }; /* larger files are no decks */
+
+/* The text of a file, or NULL and why. */
+static char *ReadText(const char *path, char *why, size_t size)
+{
+  FILE *file = fopen(path, "rb");
+  char *text = file ? malloc(DECK_BYTES + 1) : NULL;
+  size_t n = text ? fread(text, 1, DECK_BYTES + 1, file) : 0;
+  const char *reason = NULL;
+  if (!file || (text && ferror(file)))
+    reason = strerror(errno);
+  else if (!text)
+    reason = "out of memory";
+  else if (n > DECK_BYTES)
+    reason = "too large for a deck";
+  else if (memchr(text, 0, n))
+    reason = "not a text file; a deck is YAML";
+  if (file) fclose(file);
+  if (reason) {
+    snprintf(why, size, "%s: cannot read the deck: %s", path, reason);
+    free(text);
+    return NULL;
+  }
+  text[n] = 0;
+  return text;
+}
+
+PetscErrorCode RheoDeckLoadFile(RheoDeck deck, const char *path)
+{
+  char why[1024] = "", *text = NULL;
+  int rank, n = -1;
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(deck->comm, &rank));
+  if (!rank && (text = ReadText(path, why, sizeof why))) n = (int)strlen(text);
+  PetscCallMPI(MPI_Bcast(&n, 1, MPI_INT, 0, deck->comm));
+  PetscCallMPI(MPI_Bcast(why, sizeof why, MPI_CHAR, 0, deck->comm));
+  RheoInputCheck(n >= 0, deck->comm, "%s", why);
+  if (rank) text = calloc((size_t)n + 1, 1);
+  PetscCallMPI(MPI_Bcast(text, n, MPI_CHAR, 0, deck->comm));
+  PetscErrorCode code = RheoDeckLoadText(deck, path, text);
+  free(text);
+  PetscCall(code);
+  PetscFunctionReturn(RHEO_OK);
+}
