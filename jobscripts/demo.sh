@@ -25,7 +25,7 @@ say "building in $PWD/build"
 log=build/demo.log
 mkdir -p build
 if ! { cmake -S . -B build -DCMAKE_BUILD_TYPE="${RHEO_BUILD_TYPE:-Release}" &&
-  cmake --build build -j "$jobs"; } >"$log" 2>&1; then
+  cmake --build build -j "$jobs" --target app_rheo; } >"$log" 2>&1; then
   tail -n 40 "$log" >&2
   say "the build failed; all of its output is in $PWD/$log"
   exit 1
@@ -48,12 +48,10 @@ if [ $status != 0 ]; then
   say "the job ended with status $status"
   exit $status
 fi
-say "done in $((SECONDS - start)) s. The posterior of each parameter is above (mean, sd and 95 % interval)."
-say "files in $PWD/results/flu:"
-(cd results/flu && find . -type f ! -name '.*' | sort | sed 's/^\.\//  /') >&2
-figures=$(find results/flu -name '*.png' -o -name '*.pdf' -o -name '*.svg' | wc -l)
-if [ "$figures" = 0 ]; then
-  say "there are no figures: is gnuplot installed?"
+say "done in $((SECONDS - start)) s; above: mean, sd and 95 % interval of each parameter. In $PWD:"
+find results/flu -type f ! -name '.*' | sort | sed 's/^/  /' >&2
+if [ -n "$(find results/flu -name '*.png' -o -name '*.pdf' -o -name '*.svg')" ]; then
+  say "the figures are the files that end in .png, .pdf or .svg; inputs/flu/README.md says what to expect"
 else
-  say "the figures are the $figures .png, .pdf and .svg files; inputs/flu/README.md says what to expect of them"
+  say "there are no figures: is gnuplot installed?"
 fi

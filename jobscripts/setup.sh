@@ -21,7 +21,7 @@ found_anyway() {
   if [ $status = 0 ]; then
     say "the build finds all libraries, going on"
   else
-    grep -A30 'needs what is not here' "$probe/log" | sed '/^$/q' >&2 || true
+    sed -n '/needs what is not here/,/jobscripts/{/jobscripts/!{/./p}}' "$probe/log" >&2
   fi
   rm -rf "$probe"
   return $status
