@@ -2,6 +2,7 @@
 #pragma once
 #include "error.h"
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Memory that lives until RheoFinalize, zeroed. Never NULL. */
@@ -20,6 +21,9 @@ PetscBool RheoArgumentIsKey(const char *argument);
 /* Wipes a progress bar that stands unfinished on the terminal; the next line may be printed. */
 void RheoTerminalClear(void);
 void RheoTerminalOccupied(PetscBool occupied);
+
+/* RheoRange for any rank of any number of them. */
+void RheoRangeOf(int rank, int size, int64_t n, int64_t *begin, int64_t *end);
 
 double RheoSeconds(void); /* since the start of the run */
 

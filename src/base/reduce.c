@@ -1,0 +1,344 @@
+#include "reduce.h"
+#include "base_impl.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A node of the tree and its sum. */
+typedef struct {
+  int first, end;
+  float *sum;
+} Subtree;
+
+typedef struct {
+  Subtree *entries;
+  int n;
+} Stack;
+
+struct RheoReduce_ {
+  MPI_Comm comm;
+  int rank, size, n_shards, first, end;
+  size_t n, begin_slice, end_slice;
+  int *counts, *offsets; /* of every rank's slice, in elements */
+  int *blocks, *block_offsets;
+  int n_subtrees; /* of all ranks together: what is exchanged, in the order of shards */
+  int *subtree_first, *subtree_end, *subtree_rank;
+  Stack stack;  /* of this rank */
+  float **pool; /* buffers not in use */
+  int n_pool;
+  float *current;  /* lent out by RheoReduceGetBuffer */
+  float *received; /* (n_subtrees, slice) */
+  MPI_Request *requests;
+  double *gathered; /* for scalars and blocks */
+  size_t gathered_size;
+};
+
+/* ---- The tree ---- */
+static int SplitAt(int first, int end)
+{
+  int half = 1;
+  while (2 * half < end - first) half *= 2;
+  return first + half;
+}
+
+/* Whether [first, middle) and [middle, end) are the two halves of a node. */
+static PetscBool AreSiblings(int n_shards, int first, int middle, int end)
+{
+  int a = 0, b = n_shards;
+  while (b - a > end - first) {
+    int split = SplitAt(a, b);
+    if (end <= split)
+      b = split;
+    else if (first >= split)
+      a = split;
+    else
+      return PETSC_FALSE;
+  }
+  return a == first && b == end && SplitAt(a, b) == middle ? PETSC_TRUE : PETSC_FALSE;
+}
+
+static void AddTo(size_t n, float *restrict left, const float *restrict right)
+{
+  for (size_t i = 0; i < n; ++i) left[i] += right[i];
+}
+
+/* Adds up the two topmost subtrees as long as they are siblings. The buffer that becomes free is given to
+ * `release`. */
+static void Collapse(Stack *stack, int n_shards, size_t n, void (*release)(void *, float *), void *context)
+{
+  while (stack->n > 1) {
+    Subtree *left = &stack->entries[stack->n - 2], *right = left + 1;
+    if (!AreSiblings(n_shards, left->first, right->first, right->end)) return;
+    AddTo(n, left->sum, right->sum);
+    left->end = right->end;
+    if (release) release(context, right->sum);
+    --stack->n;
+  }
+}
+
+/* The maximal subtrees of every rank's range, by the walk that the sums will take. */
+static PetscErrorCode ListSubtrees(RheoReduce r)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc3((size_t)r->n_shards, &r->subtree_first, (size_t)r->n_shards, &r->subtree_end,
+                         (size_t)r->n_shards, &r->subtree_rank));
+  for (int rank = 0; rank < r->size; ++rank) {
+    int64_t first, end;
+    int base = r->n_subtrees;
+    RheoRangeOf(rank, r->size, r->n_shards, &first, &end);
+    for (int s = (int)first; s < end; ++s) {
+      int i = r->n_subtrees++;
+      r->subtree_first[i] = s;
+      r->subtree_end[i] = s + 1;
+      r->subtree_rank[i] = rank;
+      for (; i > base &&
+             AreSiblings(r->n_shards, r->subtree_first[i - 1], r->subtree_first[i], r->subtree_end[i]);
+           --i) {
+        r->subtree_end[i - 1] = r->subtree_end[i];
+        --r->n_subtrees;
+      }
+    }
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Life ---- */
+static PetscErrorCode CutVector(RheoReduce r)
+{
+  PetscFunctionBeginUser;
+  size_t n_blocks = (r->n + RHEO_REDUCE_BLOCK - 1) / RHEO_REDUCE_BLOCK, size = (size_t)r->size;
+  PetscCall(PetscMalloc4(size, &r->counts, size, &r->offsets, size, &r->blocks, size, &r->block_offsets));
+  for (int rank = 0; rank < r->size; ++rank) {
+    int64_t first, last, n = (int64_t)r->n;
+    RheoRangeOf(rank, r->size, (int64_t)n_blocks, &first, &last);
+    int64_t begin = PetscMin(first * RHEO_REDUCE_BLOCK, n), end = PetscMin(last * RHEO_REDUCE_BLOCK, n);
+    r->offsets[rank] = (int)begin;
+    r->counts[rank] = (int)(end - begin);
+    r->block_offsets[rank] = (int)first;
+    r->blocks[rank] = (int)(last - first);
+  }
+  r->begin_slice = (size_t)r->offsets[r->rank];
+  r->end_slice = r->begin_slice + (size_t)r->counts[r->rank];
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReduceCreate(MPI_Comm comm, int n_shards, size_t n, RheoReduce *reduce)
+{
+  int size;
+  int64_t first, end;
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  RheoInputCheck(n_shards >= size, comm,
+                 "%d ranks for %d shards: run on at most %d ranks, or cut the batch into more shards", size,
+                 n_shards, n_shards);
+  PetscCheck(n <= INT_MAX - RHEO_REDUCE_BLOCK, comm, PETSC_ERR_ARG_OUTOFRANGE,
+             "vectors of %zu elements are too long", n);
+  PetscCall(PetscNew(reduce));
+  RheoReduce r = *reduce;
+  PetscCallMPI(MPI_Comm_dup(comm, &r->comm)); /* messages of its own */
+  PetscCallMPI(MPI_Comm_rank(comm, &r->rank));
+  r->size = size;
+  r->n_shards = n_shards;
+  r->n = n;
+  RheoRange(comm, n_shards, &first, &end);
+  r->first = (int)first;
+  r->end = (int)end;
+  PetscCall(CutVector(r));
+  PetscCall(ListSubtrees(r));
+  PetscCall(PetscMalloc3((size_t)(r->end - r->first) + 1, &r->stack.entries, (size_t)(r->end - r->first) + 1,
+                         &r->pool, (size_t)r->n_subtrees * ((size_t)size + 1), &r->requests));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReduceDestroy(RheoReduce *reduce)
+{
+  RheoReduce r = *reduce;
+  PetscFunctionBeginUser;
+  if (!r) PetscFunctionReturn(RHEO_OK);
+  while (r->stack.n) free(r->stack.entries[--r->stack.n].sum);
+  while (r->n_pool) free(r->pool[--r->n_pool]);
+  free(r->current);
+  free(r->received);
+  free(r->gathered);
+  PetscCall(PetscFree4(r->counts, r->offsets, r->blocks, r->block_offsets));
+  PetscCall(PetscFree3(r->subtree_first, r->subtree_end, r->subtree_rank));
+  PetscCall(PetscFree3(r->stack.entries, r->pool, r->requests));
+  PetscCallMPI(MPI_Comm_free(&r->comm));
+  PetscCall(PetscFree(*reduce));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReduceGetShards(RheoReduce reduce, int *first, int *end)
+{
+  PetscFunctionBeginUser;
+  *first = reduce->first;
+  *end = reduce->end;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReduceGetSlice(RheoReduce reduce, size_t *begin, size_t *end)
+{
+  PetscFunctionBeginUser;
+  *begin = reduce->begin_slice;
+  *end = reduce->end_slice;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Shards of this rank ---- */
+static PetscErrorCode NewBuffer(size_t n, float **buffer)
+{
+  PetscFunctionBeginUser;
+  size_t bytes = (n * sizeof(float) + 63) / 64 * 64;
+  *buffer = aligned_alloc(64, bytes ? bytes : 64);
+  PetscCheck(*buffer, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu floats", n);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static int NextShard(RheoReduce r)
+{
+  return r->stack.n ? r->stack.entries[r->stack.n - 1].end : r->first;
+}
+
+PetscErrorCode RheoReduceGetBuffer(RheoReduce reduce, int shard, float **buffer)
+{
+  PetscFunctionBeginUser;
+  PetscCheck(shard == NextShard(reduce) && shard < reduce->end, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
+             "shard %d out of order: %d is next of %d", shard, NextShard(reduce), reduce->end);
+  if (!reduce->current && reduce->n_pool) reduce->current = reduce->pool[--reduce->n_pool];
+  if (!reduce->current) PetscCall(NewBuffer(reduce->n, &reduce->current));
+  *buffer = reduce->current;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static void Release(void *context, float *buffer)
+{
+  RheoReduce r = context;
+  r->pool[r->n_pool++] = buffer;
+}
+
+PetscErrorCode RheoReduceAdd(RheoReduce reduce, int shard)
+{
+  PetscFunctionBeginUser;
+  PetscCheck(reduce->current && shard == NextShard(reduce), PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
+             "shard %d was not asked for", shard);
+  reduce->stack.entries[reduce->stack.n++] = (Subtree){shard, shard + 1, reduce->current};
+  reduce->current = NULL;
+  Collapse(&reduce->stack, reduce->n_shards, reduce->n, Release, reduce);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Across ranks ---- */
+/* Every rank gets its slice of every other rank's subtrees, straight from their buffers. */
+static PetscErrorCode Exchange(RheoReduce r, int *n_requests)
+{
+  PetscFunctionBeginUser;
+  size_t slice = r->end_slice - r->begin_slice;
+  int mine = 0;
+  *n_requests = 0;
+  if (!r->received && r->size > 1) PetscCall(NewBuffer((size_t)r->n_subtrees * slice, &r->received));
+  for (int i = 0; i < r->n_subtrees && slice; ++i) {
+    if (r->subtree_rank[i] == r->rank) continue;
+    PetscCallMPI(MPI_Irecv(r->received + (size_t)i * slice, (int)slice, MPI_FLOAT, r->subtree_rank[i], i,
+                           r->comm, &r->requests[(*n_requests)++]));
+  }
+  for (int i = 0; i < r->n_subtrees; ++i) {
+    if (r->subtree_rank[i] != r->rank) continue;
+    const float *sum = r->stack.entries[mine++].sum;
+    for (int step = 1; step < r->size; ++step) { /* not everybody to rank 0 first */
+      int to = (r->rank + step) % r->size;
+      if (r->counts[to])
+        PetscCallMPI(MPI_Isend(sum + r->offsets[to], r->counts[to], MPI_FLOAT, to, i, r->comm,
+                               &r->requests[(*n_requests)++]));
+    }
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReduceFinish(RheoReduce reduce, float *slice)
+{
+  RheoReduce r = reduce;
+  int n_requests, mine = 0;
+  PetscFunctionBeginUser;
+  PetscCheck(NextShard(r) == r->end, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
+             "shards [%d, %d) have not been added", NextShard(r), r->end);
+  size_t n = r->end_slice - r->begin_slice;
+  Subtree *entries;
+  PetscCall(PetscMalloc1((size_t)r->n_subtrees, &entries));
+  PetscCall(Exchange(r, &n_requests));
+  PetscCallMPI(MPI_Waitall(n_requests, r->requests, MPI_STATUSES_IGNORE));
+  Stack all = {entries, 0};
+  for (int i = 0; i < r->n_subtrees; ++i) {
+    PetscBool own = r->subtree_rank[i] == r->rank ? PETSC_TRUE : PETSC_FALSE;
+    float *sum = own ? r->stack.entries[mine++].sum + r->begin_slice : r->received + (size_t)i * n;
+    entries[all.n++] = (Subtree){r->subtree_first[i], r->subtree_end[i], sum};
+    Collapse(&all, r->n_shards, n, NULL, NULL);
+  }
+  memcpy(slice, entries[0].sum, n * sizeof *slice);
+  PetscCall(PetscFree(entries));
+  while (r->stack.n) Release(r, r->stack.entries[--r->stack.n].sum);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReduceAllgather(RheoReduce reduce, const float *slice, float *full)
+{
+  PetscFunctionBeginUser;
+  PetscBool in_place = slice == full + reduce->begin_slice ? PETSC_TRUE : PETSC_FALSE;
+  if (reduce->size == 1) {
+    if (!in_place) memcpy(full, slice, reduce->n * sizeof *full);
+    PetscFunctionReturn(RHEO_OK);
+  }
+  PetscCallMPI(MPI_Allgatherv(in_place ? MPI_IN_PLACE : slice, reduce->counts[reduce->rank], MPI_FLOAT, full,
+                              reduce->counts, reduce->offsets, MPI_FLOAT, reduce->comm));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode GrowGathered(RheoReduce r, size_t n)
+{
+  PetscFunctionBeginUser;
+  if (n <= r->gathered_size) PetscFunctionReturn(RHEO_OK);
+  free(r->gathered);
+  r->gathered = malloc(n * sizeof *r->gathered);
+  r->gathered_size = r->gathered ? n : 0;
+  PetscCheck(r->gathered, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu numbers", n);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static double TreeSum(const double *values, int stride, int first, int end)
+{
+  if (end - first == 1) return values[(size_t)first * (size_t)stride];
+  int split = SplitAt(first, end);
+  return TreeSum(values, stride, first, split) + TreeSum(values, stride, split, end);
+}
+
+PetscErrorCode RheoReduceScalars(RheoReduce reduce, int n, const double *values, double *sums)
+{
+  RheoReduce r = reduce;
+  int *counts, *offsets;
+  PetscFunctionBeginUser;
+  PetscCall(GrowGathered(r, (size_t)r->n_shards * (size_t)n));
+  PetscCall(PetscMalloc2((size_t)r->size, &counts, (size_t)r->size, &offsets));
+  for (int rank = 0; rank < r->size; ++rank) {
+    int64_t first, end;
+    RheoRangeOf(rank, r->size, r->n_shards, &first, &end);
+    offsets[rank] = (int)first * n;
+    counts[rank] = (int)(end - first) * n;
+  }
+  PetscCallMPI(
+      MPI_Allgatherv(values, counts[r->rank], MPI_DOUBLE, r->gathered, counts, offsets, MPI_DOUBLE, r->comm));
+  PetscCall(PetscFree2(counts, offsets));
+  for (int i = 0; i < n; ++i) sums[i] = TreeSum(r->gathered + i, n, 0, r->n_shards);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReduceBlocks(RheoReduce reduce, const double *partial, double *sum)
+{
+  RheoReduce r = reduce;
+  PetscFunctionBeginUser;
+  int last = r->size - 1, n_blocks = r->block_offsets[last] + r->blocks[last];
+  PetscCall(GrowGathered(r, (size_t)n_blocks));
+  PetscCallMPI(MPI_Allgatherv(partial, r->blocks[r->rank], MPI_DOUBLE, r->gathered, r->blocks,
+                              r->block_offsets, MPI_DOUBLE, r->comm));
+  *sum = 0;
+  for (int i = 0; i < n_blocks; ++i) *sum += r->gathered[i];
+  PetscFunctionReturn(RHEO_OK);
+}
