@@ -95,5 +95,8 @@ PetscErrorCode RheoDeckCheck(RheoDeck deck, int n, const RheoSection *sections);
  * value, then the text. Returns RHEO_ERR_INPUT; use as `PetscCall(RheoDeckReject(...))`. Collective. */
 PetscErrorCode RheoDeckReject(RheoDeck deck, const char *key, const char *format, ...);
 
+/* Of n known names the one that text may be a misspelling of; NULL where none is near. Not collective. */
+const char *RheoNearest(const char *text, int n, const char *const *known);
+
 /* Prints the schema for -help: key, type, default, rule, help, in columns. To stdout, from rank 0. */
 PetscErrorCode RheoSectionView(MPI_Comm comm, const RheoSection *section);

@@ -107,6 +107,19 @@ static int Tolerance(const char *a, const char *b)
   return n > 9 ? n / 3 : (n > 3 ? 2 : 1);
 }
 
+const char *RheoNearest(const char *text, int n, const char *const *known)
+{
+  const char *best = NULL;
+  int least = 1 << 20;
+  for (int i = 0; i < n; ++i) {
+    const int distance = EditDistance(text, known[i]);
+    if (distance >= least || distance > Tolerance(text, known[i])) continue;
+    least = distance;
+    best = known[i];
+  }
+  return best;
+}
+
 /* "; did you mean train.batch?", or the keys of the section, or nothing. */
 static void Suggest(RheoDeck deck, int n, const RheoSection *sections, const char *path, PetscBool argument,
                     char *text, size_t size)
