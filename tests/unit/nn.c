@@ -1,4 +1,5 @@
-/* Networks: shapes, derivatives, dependence on the context, the autoregressive property, dropout, initial values. */
+/* Networks: shapes, derivatives, dependence on the context, the autoregressive property, dropout, initial
+ * values. */
 #include "nn/nn.h"
 #include "check.h"
 #include "model.h"
@@ -93,7 +94,8 @@ static void choices_name_the_types(void **state)
   (void)state;
   char rule[256] = "";
   for (int type = 0; RheoNetTypes[type]; type++)
-    snprintf(rule + strlen(rule), sizeof rule - strlen(rule), "%s%s", type ? "|" : "", RheoNetTypes[type]->name);
+    snprintf(rule + strlen(rule), sizeof rule - strlen(rule), "%s%s", type ? "|" : "",
+             RheoNetTypes[type]->name);
   assert_string_equal(RheoNetKeys[0].name, "type");
   assert_string_equal(RheoNetKeys[0].rule, rule);
 }
@@ -134,8 +136,10 @@ static void check_made(int type, int mode, int n_features, int hidden, int n_con
     for (int e = 0; e < n_features; e++) {
       double size = 0;
       for (int r = 0; r < B; r++) size += fabs(g[r * n_features + e]);
-      if (e >= d) assert_true(size == 0);
-      else if (full) assert_true(size > 0);
+      if (e >= d)
+        assert_true(size == 0);
+      else if (full)
+        assert_true(size > 0);
     }
     if (!n_context) continue;
     Evaluate(dy[1], m->values, inputs(m), gc);
@@ -210,7 +214,8 @@ static void networks_drop_out_in_training_only(void **state)
     }
 }
 
-static const double *weights(Model *m, RheoNetInit init, int n_in, int n_out, double gain, const double **bias)
+static const double *weights(Model *m, RheoNetInit init, int n_in, int n_out, double gain,
+                             const double **bias)
 {
   (void)n_in;
   rx_dense(m->scope, m->x, n_out, RHEO_ACT_NONE, init, gain);
@@ -253,7 +258,8 @@ static void orthogonal_is_orthogonal(void **state)
     for (int i = 0; i < few; i++)
       for (int j = 0; j < few; j++) {
         double dot = 0;
-        for (int l = 0; l < many; l++) dot += n < k ? w[i * k + l] * w[j * k + l] : w[l * k + i] * w[l * k + j];
+        for (int l = 0; l < many; l++)
+          dot += n < k ? w[i * k + l] * w[j * k + l] : w[l * k + i] * w[l * k + j];
         AssertNear(dot, i == j ? 4 : 0, 1e-5);
       }
     finish(m);
