@@ -14,7 +14,7 @@ typedef struct RheoFlow_ *RheoFlow;
 typedef struct RheoTransformType RheoTransformType;
 typedef struct {
   const RheoTransformType *type;
-  int place;                /* in the stack; alternates masks and orders */
+  int place;                /* among the layers of the stack that alternate masks or orders */
   int n_features;           /* D */
   uint64_t seed;            /* for fixed permutations */
   const RheoNetConfig *net;
@@ -26,6 +26,7 @@ struct RheoTransformType {
   const char *name, *summary, *reference;
   const RheoKey *keys; /* section flow.<name>; NULL for none */
   size_t size;         /* of config */
+  int alternates;      /* 1 where masks or orders follow place; place counts these layers only */
   /* REQUIRED. x (B, D), context (B, C) or none -> y (B, D), log_det (B) = log |det dy/dx| */
   void (*forward)(RheoScope scope, const RheoTransform *t, RheoVal x, RheoVal context, RheoVal *y, RheoVal *log_det);
   /* REQUIRED. log_det is of the inverse, log |det dx/dy| */

@@ -1,10 +1,10 @@
 /* Masked autoregressive networks (Germain et al. 2015; residual blocks as in Nash and Durkan 2019).
  *
- * Every unit has a degree: feature e has e + 1, the context 0, hidden units are spread evenly over the degrees that can be
- * of use, and an edge exists where the degree does not fall; the outputs of feature d see hidden units of degree d and
- * less. Degree 0 is given to hidden units only where there is a context, and where D = 1: without them the first feature
- * could not depend on the context, a known flaw of other implementations. One degree per hidden unit serves all layers,
- * so that residual connections are allowed. */
+ * Every unit has a degree: feature e has e + 1, the context 0, hidden units are spread evenly over the
+ * degrees that can be of use, and an edge exists where the degree does not fall; the outputs of feature d see
+ * hidden units of degree d and less. Degree 0 is given to hidden units only where there is a context, and
+ * where D = 1: without them the first feature could not depend on the context, a known flaw of other
+ * implementations. One degree per hidden unit serves all layers, so that residual connections are allowed. */
 #include "nn_impl.h"
 #include <stdlib.h>
 
@@ -26,7 +26,8 @@ static void free_masks(Masks *m)
 static int allocate_masks(Masks *m, int n_features, int n_context, int n_hidden, int n_out)
 {
   const size_t outputs = (size_t)n_features * (size_t)n_out;
-  *m = (Masks){.n_in = n_features + n_context, .n_hidden = n_hidden, .n_features = n_features, .n_out = n_out};
+  *m =
+      (Masks){.n_in = n_features + n_context, .n_hidden = n_hidden, .n_features = n_features, .n_out = n_out};
   const size_t n_in = (size_t)m->n_in, widest = (size_t)(n_hidden > m->n_in ? n_hidden : m->n_in);
   m->in = malloc(sizeof(int) * n_in);
   m->hidden = malloc(sizeof(int) * (size_t)n_hidden);
@@ -77,22 +78,27 @@ static RheoVal made_of(RheoScope scope, const RheoNetConfig *config, Masks *m, R
   mask_outputs(m, m->n_hidden, m->hidden, m->last);
   hidden = rx_dense_masked(rx_enter(scope, "in"), hidden, config->hidden, m->first,
                            residual ? RHEO_ACT_NONE : (RheoActivation)config->activation, init, 1);
-  if (residual) hidden = rx_resmlp_body(scope, config, hidden, context, m->middle);
-  else hidden = rx_mlp_body(scope, config, hidden, m->middle);
+  if (residual)
+    hidden = rx_resmlp_body(scope, config, hidden, context, m->middle);
+  else
+    hidden = rx_mlp_body(scope, config, hidden, m->middle);
   return rx_dense_masked(rx_enter(scope, "out"), hidden, width, m->last, RHEO_ACT_NONE, init, out_gain);
 }
 
-RheoVal rx_made(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out, double out_gain)
+RheoVal rx_made(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
+                double out_gain)
 {
   const int n_features = rx_dim(x, 1), n_context = rx_exists(context) ? rx_dim(context, 1) : 0;
   if (config->hidden < 1 || config->layers < 1 || n_out < 1 || n_features < 1)
-    return rx_fail(scope.program, "made: features (%d), hidden (%d), layers (%d) and outputs (%d) must be at least 1",
+    return rx_fail(scope.program,
+                   "made: features (%d), hidden (%d), layers (%d) and outputs (%d) must be at least 1",
                    n_features, config->hidden, config->layers, n_out);
   Masks m;
   RheoVal y;
   if (allocate_masks(&m, n_features, n_context, config->hidden, n_out))
     y = made_of(scope, config, &m, x, context, out_gain);
-  else y = rx_fail(scope.program, "made: out of memory");
+  else
+    y = rx_fail(scope.program, "made: out of memory");
   free_masks(&m);
   return rx_reshape(y, RX_SHAPE(-1, n_features, n_out));
 }

@@ -1,5 +1,5 @@
-#include "nn_impl.h"
 #include "../base/random.h"
+#include "nn_impl.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -13,11 +13,13 @@ const RheoNetType *const RheoNetTypes[] = {
 const RheoKey RheoNetKeys[] = {
     {"type", RHEO_KEY_CHOICE, FIELD(type), "resmlp", "linear|mlp|resmlp", "kind of network"},
     {"hidden", RHEO_KEY_INT, FIELD(hidden), "50", "[1, 65536]", "width of the hidden layers"},
-    {"layers", RHEO_KEY_INT, FIELD(layers), "2", "[1, 1000]", "hidden layers of a mlp, residual blocks of a resmlp"},
+    {"layers", RHEO_KEY_INT, FIELD(layers), "2", "[1, 1000]",
+     "hidden layers of a mlp, residual blocks of a resmlp"},
     {"activation", RHEO_KEY_CHOICE, FIELD(activation), "relu", RHEO_ACTIVATION_RULE, "activation function"},
     {"context", RHEO_KEY_CHOICE, FIELD(context), "glu", "concat|film|glu",
      "how the blocks of a resmlp take in the context, besides its first layer"},
-    {"dropout", RHEO_KEY_REAL, FIELD(dropout), "0", "[0, 1)", "probability that a hidden unit is dropped in training"},
+    {"dropout", RHEO_KEY_REAL, FIELD(dropout), "0", "[0, 1)",
+     "probability that a hidden unit is dropped in training"},
     {"init", RHEO_KEY_CHOICE, FIELD(init), "torch", "torch|kaiming|xavier|orthogonal", "initial weights"},
     {0}};
 
@@ -28,8 +30,8 @@ static uint64_t hash_name(const char *name)
   return hash;
 }
 
-/* Rows (or columns, where they are fewer) of v (m, n), m <= n by strides, become orthonormal: Gram-Schmidt, twice for
- * accuracy. */
+/* Rows (or columns, where they are fewer) of v (m, n), m <= n by strides, become orthonormal: Gram-Schmidt,
+ * twice for accuracy. */
 static void orthonormalise(int m, int n, size_t row, size_t column, double *v)
 {
   for (int i = 0; i < m; i++) {
@@ -50,8 +52,10 @@ static void draw_orthogonal(const char *name, int n_in, int n_out, double gain, 
   RheoStream stream = RheoStreamMake(hash_name(name), RHEO_STREAM_INIT, 0, 0);
   const size_t size = (size_t)n_in * (size_t)n_out;
   for (size_t i = 0; i < size; i++) values[i] = RheoStreamNormal(&stream);
-  if (n_in <= n_out) orthonormalise(n_in, n_out, (size_t)n_out, 1, values);
-  else orthonormalise(n_out, n_in, 1, (size_t)n_out, values);
+  if (n_in <= n_out)
+    orthonormalise(n_in, n_out, (size_t)n_out, 1, values);
+  else
+    orthonormalise(n_out, n_in, 1, (size_t)n_out, values);
   for (size_t i = 0; i < size; i++) values[i] *= gain;
 }
 
@@ -69,7 +73,9 @@ void rheo_layer_init(RheoNetInit init, const char *name, int n_in, int n_out, do
   case RHEO_NN_INIT_KAIMING:
     *weight = (RheoInit){.kind = RHEO_INIT_NORMAL, .a = gain * sqrt(2 / n)};
     break;
-  case RHEO_NN_INIT_XAVIER: weight->a = gain * sqrt(6 / (n + n_out)); break;
+  case RHEO_NN_INIT_XAVIER:
+    weight->a = gain * sqrt(6 / (n + n_out));
+    break;
   case RHEO_NN_INIT_ORTHOGONAL:
     draw_orthogonal(name, n_in, n_out, gain, values);
     *weight = (RheoInit){.kind = RHEO_INIT_VALUES, .values = values};
@@ -82,7 +88,8 @@ RheoVal rx_dense_masked(RheoScope scope, RheoVal x, int n_out, const double *mas
 {
   const int n_in = rx_dim(x, -1);
   if (n_in < 1 || n_out < 1) return rx_fail(scope.program, "dense: %d inputs, %d outputs", n_in, n_out);
-  double *values = init == RHEO_NN_INIT_ORTHOGONAL ? malloc(sizeof(double) * (size_t)n_in * (size_t)n_out) : NULL;
+  double *values =
+      init == RHEO_NN_INIT_ORTHOGONAL ? malloc(sizeof(double) * (size_t)n_in * (size_t)n_out) : NULL;
   if (init == RHEO_NN_INIT_ORTHOGONAL && !values) return rx_fail(scope.program, "dense: out of memory");
   RheoInit of_weight, of_bias;
   rheo_layer_init(init, scope.name, n_in, n_out, gain, values, &of_weight, &of_bias);
@@ -93,7 +100,8 @@ RheoVal rx_dense_masked(RheoScope scope, RheoVal x, int n_out, const double *mas
   return rx_linear(x, weight, bias, activation);
 }
 
-RheoVal rx_dense(RheoScope scope, RheoVal x, int n_out, RheoActivation activation, RheoNetInit init, double gain)
+RheoVal rx_dense(RheoScope scope, RheoVal x, int n_out, RheoActivation activation, RheoNetInit init,
+                 double gain)
 {
   return rx_dense_masked(scope, x, n_out, NULL, activation, init, gain);
 }
@@ -107,7 +115,8 @@ RheoVal rx_dropout(RheoScope scope, RheoVal x, double rate)
   return rx_mul(x, rx_scale(keep, 1 / (1 - rate)));
 }
 
-RheoVal rx_net(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out, double out_gain)
+RheoVal rx_net(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
+               double out_gain)
 {
   if (config->hidden < 1 || config->layers < 1)
     return rx_fail(scope.program, "net: hidden (%d) and layers (%d) must be at least 1", config->hidden,

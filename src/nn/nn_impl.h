@@ -10,14 +10,15 @@
 RheoVal rx_dense_masked(RheoScope scope, RheoVal x, int n_out, const double *mask, RheoActivation activation,
                         RheoNetInit init, double gain);
 
-/* What follows the first layer of a mlp (B, H) -> (B, H): activation and dropout, then L - 1 hidden layers. mask (H, H). */
+/* What follows the first layer of a mlp (B, H) -> (B, H): activation and dropout, then L - 1 hidden layers.
+ * mask (H, H). */
 RheoVal rx_mlp_body(RheoScope scope, const RheoNetConfig *config, RheoVal hidden, const double *mask);
 
 /* L residual blocks (B, H) -> (B, H). mask (H, H). */
 RheoVal rx_resmlp_body(RheoScope scope, const RheoNetConfig *config, RheoVal hidden, RheoVal context,
                        const double *mask);
 
-/* The initial weight (I, O) and bias (O) of a layer. values (I, O) is room for RHEO_NN_INIT_ORTHOGONAL, which is drawn
- * from the stream of the scope's name; the other initialisations are drawn by RheoParamsInit. */
+/* The initial weight (I, O) and bias (O) of a layer. values (I, O) is room for RHEO_NN_INIT_ORTHOGONAL, which
+ * is drawn from the stream of the scope's name; the other initialisations are drawn by RheoParamsInit. */
 void rheo_layer_init(RheoNetInit init, const char *name, int n_in, int n_out, double gain, double *values,
                      RheoInit *weight, RheoInit *bias);

@@ -1,4 +1,5 @@
-/* Multi-layer perceptron: L hidden layers over [x, context], each with activation and dropout, and a linear output. */
+/* Multi-layer perceptron: L hidden layers over [x, context], each with activation and dropout, and a linear
+ * output. */
 #include "../nn_impl.h"
 
 RheoVal rx_mlp_body(RheoScope scope, const RheoNetConfig *config, RheoVal hidden, const double *mask)
@@ -19,8 +20,8 @@ static RheoVal apply(RheoScope scope, const RheoNetConfig *config, RheoVal x, Rh
   const RheoNetInit init = (RheoNetInit)config->init;
   RheoVal hidden = rx_dense(rx_enter(scope, "in"), rx_concat2(1, x, context), config->hidden,
                             (RheoActivation)config->activation, init, 1);
-  return rx_dense(rx_enter(scope, "out"), rx_mlp_body(scope, config, hidden, NULL), n_out, RHEO_ACT_NONE, init,
-                  out_gain);
+  return rx_dense(rx_enter(scope, "out"), rx_mlp_body(scope, config, hidden, NULL), n_out, RHEO_ACT_NONE,
+                  init, out_gain);
 }
 
 const RheoNetType RheoNetType_Mlp = {

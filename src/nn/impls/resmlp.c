@@ -1,8 +1,8 @@
-/* Residual network with pre-activation (He et al. 2016), as neural spline flows use it (Durkan et al. 2019, appendix B):
- * a linear map of [x, context], L blocks h + inject(W2 drop(act(W1 act(h) + b1)) + b2, context), a linear output.
- * Injection: concat adds nothing beyond the first layer; film is v (1 + a(context)) + b(context) (Perez et al. 2018); glu
- * is v sigmoid(g(context)) (Dauphin et al. 2017). The second layer of a block starts small, so that a block starts close
- * to the identity. */
+/* Residual network with pre-activation (He et al. 2016), as neural spline flows use it (Durkan et al. 2019,
+ * appendix B): a linear map of [x, context], L blocks h + inject(W2 drop(act(W1 act(h) + b1)) + b2, context),
+ * a linear output. Injection: concat adds nothing beyond the first layer; film is v (1 + a(context)) +
+ * b(context) (Perez et al. 2018); glu is v sigmoid(g(context)) (Dauphin et al. 2017). The second layer of a
+ * block starts small, so that a block starts close to the identity. */
 #include "../nn_impl.h"
 
 static const double block_gain = 0.01;
@@ -12,12 +12,14 @@ static RheoVal inject(RheoScope scope, const RheoNetConfig *config, RheoVal v, R
   const RheoNetInit init = (RheoNetInit)config->init;
   if (!rx_exists(context)) return v;
   switch ((RheoContextMode)config->context) {
-  case RHEO_CONTEXT_CONCAT: break;
+  case RHEO_CONTEXT_CONCAT:
+    break;
   case RHEO_CONTEXT_GLU:
     return rx_mul(v, rx_dense(rx_enter(scope, "gate"), context, config->hidden, RHEO_ACT_SIGMOID, init, 1));
   case RHEO_CONTEXT_FILM: {
     RheoVal scale = rx_dense(rx_enter(scope, "scale"), context, config->hidden, RHEO_ACT_NONE, init, 1);
-    RheoVal shift = rx_dense(rx_enter(scope, "shift"), context, config->hidden, RHEO_ACT_NONE, init, block_gain);
+    RheoVal shift =
+        rx_dense(rx_enter(scope, "shift"), context, config->hidden, RHEO_ACT_NONE, init, block_gain);
     return rx_add(rx_mul(v, rx_offset(scale, 1)), shift);
   }
   }
