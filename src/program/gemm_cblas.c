@@ -2,18 +2,18 @@
 #include "gemm.h"
 #include <cblas.h>
 
-void gemm_double(int ta, int tb, int m, int n, int k, const double *a, int lda, const double *b, int ldb,
-                 double beta, double *c, int ldc)
+void gemm_library_double(int ta, int tb, int m, int n, int k, const double *a, int lda, const double *b,
+                         int ldb, int accumulate, double *c, int ldc)
 {
   cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, 1.0, a,
-              lda, b, ldb, beta, c, ldc);
+              lda, b, ldb, accumulate, c, ldc);
 }
 
 #ifndef RHEO_HAVE_DNNL
-void gemm_single(int ta, int tb, int m, int n, int k, const float *a, int lda, const float *b, int ldb,
-                 float beta, float *c, int ldc)
+void gemm_library_single(int ta, int tb, int m, int n, int k, const float *a, int lda, const float *b,
+                         int ldb, int accumulate, float *c, int ldc)
 {
   cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a,
-              lda, b, ldb, beta, c, ldc);
+              lda, b, ldb, accumulate, c, ldc);
 }
 #endif

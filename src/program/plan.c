@@ -48,7 +48,8 @@ static PetscErrorCode aligned_memory(size_t bytes, char **memory)
 {
   void *found = NULL;
   PetscFunctionBeginUser;
-  PetscCheck(!posix_memalign(&found, 64, bytes + 64), PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu bytes", bytes);
+  PetscCheck(!posix_memalign(&found, 64, bytes + 64), PETSC_COMM_SELF, PETSC_ERR_MEM,
+             "no memory for %zu bytes", bytes);
   *memory = found;
   PetscFunctionReturn(RHEO_OK);
 }
@@ -79,7 +80,8 @@ static void take_stock(RheoPlan plan, int n_live_before)
     if (plan->step[s].kind == PLAN_STEP_GROUP) plan->info.n_groups++;
   for (int i = 0; i < plan->n_in; i++)
     if (plan->in_is_rows[i]) plan->padding_bytes += (plan->in_size[i] * plan->real + 63) / 64 * 64;
-  for (int i = 0; i < plan->n_out; i++) plan->padding_bytes += (plan->out_size[i] * plan->real + 63) / 64 * 64;
+  for (int i = 0; i < plan->n_out; i++)
+    plan->padding_bytes += (plan->out_size[i] * plan->real + 63) / 64 * 64;
 }
 
 PetscErrorCode RheoPlanCreate(RheoProgram program, RheoPrecision precision, int n_out, const RheoVal *out,

@@ -1,5 +1,5 @@
-/* One arena for all values: a buffer lives from the first step that writes it to the last that reads it, and buffers
- * that never live together share memory. First fit, the largest first. */
+/* One arena for all values: a buffer lives from the first step that writes it to the last that reads it, and
+ * buffers that never live together share memory. First fit, the largest first. */
 #include "plan_impl.h"
 #include <stdlib.h>
 
@@ -36,7 +36,8 @@ static int by_offset(const void *x, const void *y)
 }
 
 /* The lowest gap that fits among those that live at the same time. */
-static void place_buffer(PlanBuffer *buffer, int n_placed, PlanBuffer **placed, PlanBuffer **rivals, size_t real)
+static void place_buffer(PlanBuffer *buffer, int n_placed, PlanBuffer **placed, PlanBuffer **rivals,
+                         size_t real)
 {
   const size_t bytes = aligned(buffer->size * real);
   int n = 0;
@@ -60,11 +61,21 @@ static void resolve(RheoPlan plan)
       const PlanBuffer *buffer = &plan->buffer[operand->buffer];
       operand->bytes = (size_t)operand->offset * plan->real;
       switch (buffer->kind) {
-      case PLAN_ARENA: operand->base = PLAN_BASE_ARENA, operand->bytes += buffer->offset; break;
-      case PLAN_PARAMS: operand->base = PLAN_BASE_PARAMS; break;
-      case PLAN_CONSTANTS: operand->base = PLAN_BASE_CONSTANTS; break;
-      case PLAN_IN: operand->base = PLAN_BASE_IN + buffer->index; break;
-      case PLAN_OUT: operand->base = PLAN_BASE_IN + plan->n_in + buffer->index; break;
+      case PLAN_ARENA:
+        operand->base = PLAN_BASE_ARENA, operand->bytes += buffer->offset;
+        break;
+      case PLAN_PARAMS:
+        operand->base = PLAN_BASE_PARAMS;
+        break;
+      case PLAN_CONSTANTS:
+        operand->base = PLAN_BASE_CONSTANTS;
+        break;
+      case PLAN_IN:
+        operand->base = PLAN_BASE_IN + buffer->index;
+        break;
+      case PLAN_OUT:
+        operand->base = PLAN_BASE_IN + plan->n_in + buffer->index;
+        break;
       }
     }
 }

@@ -24,8 +24,8 @@ static uint64_t node_hash(const RheoNode *a)
 
 static int node_same(const RheoNode *a, const RheoNode *b)
 {
-  if (a->op != b->op || !RheoShapeSame(a->shape, b->shape) || a->n_arg != b->n_arg || a->offset != b->offset ||
-      a->fused != b->fused || !a->data != !b->data)
+  if (a->op != b->op || !RheoShapeSame(a->shape, b->shape) || a->n_arg != b->n_arg ||
+      a->offset != b->offset || a->fused != b->fused || !a->data != !b->data)
     return 0;
   if (memcmp(a->i, b->i, sizeof a->i) || memcmp(a->r, b->r, sizeof a->r)) return 0;
   if (a->n_arg && memcmp(a->arg, b->arg, (size_t)a->n_arg * sizeof *a->arg)) return 0;

@@ -45,8 +45,8 @@ typedef struct {
   const PlanUnit *unit;
   const int *is_stored;
   int n_in, n_out, in[PLAN_MAX_REGISTERS], out[PLAN_MAX_INSTRUCTIONS]; /* node ids */
-  int last_use[PLAN_MAX_INSTRUCTIONS];                                /* by member */
-  int reg[PLAN_MAX_INSTRUCTIONS];                                     /* of member */
+  int last_use[PLAN_MAX_INSTRUCTIONS];                                 /* by member */
+  int reg[PLAN_MAX_INSTRUCTIONS];                                      /* of member */
 } Builder;
 
 static int member_of(const Builder *b, int id)
@@ -81,7 +81,8 @@ static void find_operands(Builder *b)
   }
 }
 
-/* Stored members live in their output, the others in temporaries that are used again after the last reader. */
+/* Stored members live in their output, the others in temporaries that are used again after the last reader.
+ */
 static int assign_registers(Builder *b)
 {
   int owner[PLAN_MAX_INSTRUCTIONS], n_temporary = 0, n_out = 0;
@@ -118,7 +119,9 @@ static size_t scratch_of(const PlanGroup *group)
 {
   size_t scratch = (size_t)group->n_temporary * PLAN_TILE;
   for (int k = 0; k < group->n_in + group->n_out; k++)
-    scratch += PLAN_TILE + (group->walk[k].kind == PLAN_WALK_PERIODIC ? (size_t)(group->walk[k].period + 15) / 16 * 16 : 0);
+    scratch +=
+        PLAN_TILE +
+        (group->walk[k].kind == PLAN_WALK_PERIODIC ? (size_t)(group->walk[k].period + 15) / 16 * 16 : 0);
   return scratch;
 }
 

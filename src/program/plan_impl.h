@@ -1,9 +1,9 @@
 /* Private to plan*.c, run*.c and their tests: how a plan is made and what it consists of.
  *
- *   program -> graph      plan_graph.c, plan_simplify.c   live nodes only, equal nodes once, algebra, constants folded
- *   graph   -> units      plan_group.c                    a unit is one node, or a group of element-wise nodes
- *   units   -> steps      plan_place.c, plan_steps.c      where each value lies (views, outputs, concatenations in place)
- *   steps   -> arena      plan_arena.c                    life times, offsets
+ *   program -> graph      plan_graph.c, plan_simplify.c   live nodes only, equal nodes once, algebra,
+ * constants folded graph   -> units      plan_group.c                    a unit is one node, or a group of
+ * element-wise nodes units   -> steps      plan_place.c, plan_steps.c      where each value lies (views,
+ * outputs, concatenations in place) steps   -> arena      plan_arena.c                    life times, offsets
  *   run     steps         run*.c                          one function per kind of step, behind a table
  */
 #pragma once
@@ -22,7 +22,8 @@ PetscErrorCode PlanGraphDestroy(PlanGraph *graph);
 PetscErrorCode PlanGraphAdd(PlanGraph *graph, const RheoNode *node, int *id);
 /* The live part of a program, simplified; out[i] becomes id[i]. */
 PetscErrorCode PlanSimplify(RheoProgram program, int n_out, const RheoVal *out, PlanGraph *graph, int *id);
-/* Applies the rules of algebra to a node whose arguments are in the graph already and adds what is left of it. */
+/* Applies the rules of algebra to a node whose arguments are in the graph already and adds what is left of
+ * it. */
 PetscErrorCode PlanSimplifyNode(PlanGraph *graph, const RheoNode *node, int *id);
 
 /* ---- Where a value lies: element (i, j, ..) at offset + i stride[0] + j stride[1] + .. of a buffer ---- */
@@ -30,10 +31,10 @@ typedef enum { PLAN_ARENA, PLAN_PARAMS, PLAN_CONSTANTS, PLAN_IN, PLAN_OUT } Plan
 
 typedef struct {
   PlanBufferKind kind;
-  int index;         /* of the input or output */
-  size_t size;       /* elements */
-  int first, last;   /* steps that write and read it first and last */
-  size_t offset;     /* in the arena, bytes */
+  int index;       /* of the input or output */
+  size_t size;     /* elements */
+  int first, last; /* steps that write and read it first and last */
+  size_t offset;   /* in the arena, bytes */
 } PlanBuffer;
 
 typedef struct {
@@ -56,7 +57,8 @@ typedef enum {
   PLAN_STEP_COUNT
 } PlanStepKind;
 
-/* How a group or a copy walks over a tensor: element e of the iteration, in row-major order over d[0..n-1]. */
+/* How a group or a copy walks over a tensor: element e of the iteration, in row-major order over d[0..n-1].
+ */
 typedef enum {
   PLAN_WALK_DENSE,    /* one behind the other */
   PLAN_WALK_SCALAR,   /* always the same */
@@ -78,8 +80,8 @@ typedef struct {
   size_t bytes;   /* from there */
 } PlanOperand;
 
-/* One instruction of a group; registers are tiles. Registers 0..n_in-1 are the operands read, then come n_out written
- * ones, then temporaries. */
+/* One instruction of a group; registers are tiles. Registers 0..n_in-1 are the operands read, then come n_out
+ * written ones, then temporaries. */
 typedef struct {
   const RheoNode *node;
   int out, arg[4];
@@ -93,9 +95,10 @@ typedef struct {
   size_t scratch; /* elements */
 } PlanGroup;
 
-/* GROUP: group. COPY: walk[0] read, walk[1] written. GEMM: i = transposed A, B; d = batch, m, n, k; ld = A, B, C;
- * batch_stride likewise. SUM AMAX CUMSUM: d = outer, length, inner; i[0] reverse. GATHER: d = outer, length of x, inner,
- * number of indices. SCATTER_ADD: d = outer, size, inner, number of indices. FUSED: node, shape. */
+/* GROUP: group. COPY: walk[0] read, walk[1] written. GEMM: i = transposed A, B; d = batch, m, n, k; ld = A,
+ * B, C; batch_stride likewise. SUM AMAX CUMSUM: d = outer, length, inner; i[0] reverse. GATHER: d = outer,
+ * length of x, inner, number of indices. SCATTER_ADD: d = outer, size, inner, number of indices. FUSED: node,
+ * shape. */
 typedef struct {
   PlanStepKind kind;
   int node;
@@ -119,7 +122,12 @@ PetscErrorCode PlanGroups(const PlanGraph *graph, int n_out, const int *out, int
 PetscErrorCode PlanUnitsDestroy(int n_unit, PlanUnit **unit);
 int PlanIsElementWise(const RheoNode *node);
 
-enum { PLAN_TILE = 512, PLAN_MAX_INSTRUCTIONS = 48, PLAN_MAX_FUSED_ARGUMENTS = 16, PLAN_MAX_REGISTERS = 3 * PLAN_MAX_INSTRUCTIONS + 16 };
+enum {
+  PLAN_TILE = 512,
+  PLAN_MAX_INSTRUCTIONS = 48,
+  PLAN_MAX_FUSED_ARGUMENTS = 16,
+  PLAN_MAX_REGISTERS = 3 * PLAN_MAX_INSTRUCTIONS + 16
+};
 
 /* ---- Bases of a run: arena, parameters, constants, scratch, then inputs, then outputs ---- */
 enum { PLAN_BASE_ARENA, PLAN_BASE_PARAMS, PLAN_BASE_CONSTANTS, PLAN_BASE_SCRATCH, PLAN_BASE_IN };
@@ -135,16 +143,16 @@ struct RheoPlan_ {
   PlanGraph graph;
   int n_in, n_out;
   int *in_is_rows;
-  size_t *in_size, *out_size;      /* elements */
-  int *out_first; /* first dimension of an output */
+  size_t *in_size, *out_size; /* elements */
+  int *out_first;             /* first dimension of an output */
   int n_step, step_capacity;
   PlanStep *step;
   int n_buffer, buffer_capacity;
   PlanBuffer *buffer;
-  PlanPlace *place, *dense;        /* by node; dense: a copy made for a reader that needs one */
-  char *constants;                 /* 64-byte aligned */
-  size_t constants_size;           /* elements */
-  size_t *constant_offset;         /* by node, elements */
+  PlanPlace *place, *dense; /* by node; dense: a copy made for a reader that needs one */
+  char *constants;          /* 64-byte aligned */
+  size_t constants_size;    /* elements */
+  size_t *constant_offset;  /* by node, elements */
   size_t arena_bytes, scratch_bytes, padding_bytes; /* padding: the last block of RunRows */
   const PlanStepFunction *function;
   RheoPlanInfo info;
@@ -161,7 +169,8 @@ struct RheoWork_ {
 PetscErrorCode PlanBufferAdd(RheoPlan plan, PlanBufferKind kind, int index, size_t size, int *id);
 void PlanDenseStrides(RheoShape shape, int64_t stride[RHEO_MAX_DIM]);
 int PlanPlaceIsDense(RheoShape shape, const PlanPlace *place);
-/* The place of a view operation whose argument lies at `from`; 0 if that needs a dense copy of the argument first. */
+/* The place of a view operation whose argument lies at `from`; 0 if that needs a dense copy of the argument
+ * first. */
 int PlanPlaceView(const RheoPlan plan, int node, const PlanPlace *from, PlanPlace *place);
 PetscErrorCode PlanPlaceLeaves(RheoPlan plan);
 /* Values that are written straight into an output or into a concatenation. */

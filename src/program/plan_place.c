@@ -1,5 +1,5 @@
-/* Where values lie. Views cost nothing: reshape, broadcast, permute and slice are other strides over the same memory;
- * what an output or a concatenation needs is written where it will be read. */
+/* Where values lie. Views cost nothing: reshape, broadcast, permute and slice are other strides over the same
+ * memory; what an output or a concatenation needs is written where it will be read. */
 #include "plan_impl.h"
 
 PetscErrorCode PlanBufferAdd(RheoPlan plan, PlanBufferKind kind, int index, size_t size, int *id)
@@ -35,7 +35,8 @@ int PlanPlaceIsDense(RheoShape shape, const PlanPlace *place)
   return 1;
 }
 
-/* New strides for a reshape of what may not be dense: runs of old axes that merge are split into the new axes. */
+/* New strides for a reshape of what may not be dense: runs of old axes that merge are split into the new
+ * axes. */
 static int reshape_strides(RheoShape from, const int64_t *stride, RheoShape to, int64_t *new_stride)
 {
   int a = 0, b = 0;
@@ -153,7 +154,8 @@ PetscErrorCode PlanPlaceOwn(RheoPlan plan, int id)
 {
   PetscFunctionBeginUser;
   if (plan->place[id].buffer >= 0) PetscFunctionReturn(RHEO_OK);
-  PetscCall(PlanBufferAdd(plan, PLAN_ARENA, 0, RheoShapeSize(plan->graph.node[id].shape), &plan->place[id].buffer));
+  PetscCall(
+      PlanBufferAdd(plan, PLAN_ARENA, 0, RheoShapeSize(plan->graph.node[id].shape), &plan->place[id].buffer));
   PetscFunctionReturn(RHEO_OK);
 }
 

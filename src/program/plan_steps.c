@@ -1,5 +1,6 @@
-/* From units to steps: each node, or group of nodes, becomes the step that computes it, preceded by the copies its
- * operands need to lie as the step wants them. */
+/* From units to steps: each node, or group of nodes, becomes the step that computes it, preceded by the
+ * copies its operands need to lie as the step wants them. */
+#include "gemm.h"
 #include "plan_impl.h"
 
 PetscErrorCode PlanStepAdd(RheoPlan plan, PlanStepKind kind, int node, int n_in, int n_out, PlanStep **step)
@@ -148,8 +149,8 @@ typedef struct {
   int64_t rows, ld, batch_stride;
 } Factor;
 
-/* How the last two axes, and those before as one batch, lie for a BLAS; returns whether they can be used as they are.
- * merge: the leading axes join the rows. */
+/* How the last two axes, and those before as one batch, lie for a BLAS; returns whether they can be used as
+ * they are. merge: the leading axes join the rows. */
 static int as_factor(RheoShape shape, const PlanPlace *place, int merge, Factor *factor)
 {
   const int n = shape.n, r = n - 2, c = n - 1;
@@ -224,6 +225,7 @@ static PetscErrorCode step_matmul(RheoPlan plan, int id)
   step->d[1] = node->shape.d[n - 2] * (merge ? batch : 1);
   step->d[2] = node->shape.d[n - 1];
   step->d[3] = x.d[x.n - (node->i[0] ? 2 : 1)];
+  step->scratch = gemm_scratch((int)step->d[2], (int)step->d[3]);
   plan->info.flops += 2. * (double)batch * node->shape.d[n - 2] * (double)step->d[2] * (double)step->d[3];
   PetscFunctionReturn(RHEO_OK);
 }
@@ -352,22 +354,40 @@ static PetscErrorCode step_node(RheoPlan plan, int id)
   }
   PetscCall(PlanPlaceOwn(plan, id));
   switch (node->op) {
-  case RHEO_OP_MATMUL: PetscCall(step_matmul(plan, id)); break;
+  case RHEO_OP_MATMUL:
+    PetscCall(step_matmul(plan, id));
+    break;
   case RHEO_OP_SUM:
-  case RHEO_OP_AMAX: PetscCall(step_reduce(plan, id)); break;
-  case RHEO_OP_CUMSUM: PetscCall(step_along(plan, id, PLAN_STEP_CUMSUM)); break;
-  case RHEO_OP_GATHER: PetscCall(step_along(plan, id, PLAN_STEP_GATHER)); break;
-  case RHEO_OP_SCATTER_ADD: PetscCall(step_along(plan, id, PLAN_STEP_SCATTER_ADD)); break;
-  case RHEO_OP_CONCAT: PetscCall(step_concat(plan, id)); break;
-  case RHEO_OP_PAD: PetscCall(step_pad(plan, id)); break;
-  case RHEO_OP_FUSED: PetscCall(step_fused(plan, id)); break;
-  default: SETERRQ(PETSC_COMM_SELF, PETSC_ERR_PLIB, "no step for %s", RheoOps[node->op].name);
+  case RHEO_OP_AMAX:
+    PetscCall(step_reduce(plan, id));
+    break;
+  case RHEO_OP_CUMSUM:
+    PetscCall(step_along(plan, id, PLAN_STEP_CUMSUM));
+    break;
+  case RHEO_OP_GATHER:
+    PetscCall(step_along(plan, id, PLAN_STEP_GATHER));
+    break;
+  case RHEO_OP_SCATTER_ADD:
+    PetscCall(step_along(plan, id, PLAN_STEP_SCATTER_ADD));
+    break;
+  case RHEO_OP_CONCAT:
+    PetscCall(step_concat(plan, id));
+    break;
+  case RHEO_OP_PAD:
+    PetscCall(step_pad(plan, id));
+    break;
+  case RHEO_OP_FUSED:
+    PetscCall(step_fused(plan, id));
+    break;
+  default:
+    SETERRQ(PETSC_COMM_SELF, PETSC_ERR_PLIB, "no step for %s", RheoOps[node->op].name);
   }
   PetscFunctionReturn(RHEO_OK);
 }
 
 /* A member of a group is stored when somebody outside reads it. */
-static PetscErrorCode mark_stored(RheoPlan plan, int n_unit, const PlanUnit *unit, const int *out, int **is_stored)
+static PetscErrorCode mark_stored(RheoPlan plan, int n_unit, const PlanUnit *unit, const int *out,
+                                  int **is_stored)
 {
   int *unit_of;
   PetscFunctionBeginUser;
@@ -402,7 +422,8 @@ PetscErrorCode PlanSteps(RheoPlan plan, int n_unit, const PlanUnit *unit, const 
     for (int b = 0; b < plan->n_buffer; b++)
       if (plan->buffer[b].kind == PLAN_OUT && plan->buffer[b].index == i) to.buffer = b;
     PlanDenseStrides(shape, to.stride);
-    if (!lies_at(plan, out[i], shape, &to)) PetscCall(copy(plan, out[i], shape, shape, &plan->place[out[i]], &to));
+    if (!lies_at(plan, out[i], shape, &to))
+      PetscCall(copy(plan, out[i], shape, shape, &plan->place[out[i]], &to));
   }
   PetscCall(PetscFree(is_stored));
   PetscFunctionReturn(RHEO_OK);

@@ -29,7 +29,8 @@ static size_t padded(size_t n)
   return (n + RHEO_LANES - 1) / RHEO_LANES * RHEO_LANES;
 }
 
-/* What is the same for all tiles: scalars are spread over a tile, short rows are repeated beyond the length of one. */
+/* What is the same for all tiles: scalars are spread over a tile, short rows are repeated beyond the length
+ * of one. */
 static void prepare(const PlanStep *step, char *const *base, Registers *registers)
 {
   const PlanGroup *group = step->group;
@@ -46,7 +47,8 @@ static void prepare(const PlanStep *step, char *const *base, Registers *register
     if (walk->kind == PLAN_WALK_PERIODIC) {
       const size_t period = (size_t)walk->period;
       for (size_t i = 0; i < period; i++) registers->slot[k][i] = x[i];
-      for (size_t i = period; i < period + longest; i++) registers->slot[k][i] = registers->slot[k][i - period];
+      for (size_t i = period; i < period + longest; i++)
+        registers->slot[k][i] = registers->slot[k][i - period];
       scratch += padded(period);
     }
   }
@@ -115,9 +117,11 @@ static void step_group(const struct RheoPlan_ *plan, const PlanStep *step, char 
   for (size_t begin = 0; begin < group->size; begin += PLAN_TILE) {
     const size_t n = group->size - begin < PLAN_TILE ? group->size - begin : PLAN_TILE;
     for (int k = 0; k < group->n_in; k++) load(&group->walk[k], begin, n, k, &registers);
-    for (int k = group->n_in; k < group->n_in + group->n_out; k++) aim(&group->walk[k], begin, n, k, &registers);
+    for (int k = group->n_in; k < group->n_in + group->n_out; k++)
+      aim(&group->walk[k], begin, n, k, &registers);
     for (int k = 0; k < group->n_instruction; k++) execute(&group->instruction[k], padded(n), registers.at);
-    for (int k = group->n_in; k < group->n_in + group->n_out; k++) store(&group->walk[k], begin, n, k, &registers);
+    for (int k = group->n_in; k < group->n_in + group->n_out; k++)
+      store(&group->walk[k], begin, n, k, &registers);
   }
 }
 
@@ -146,11 +150,14 @@ static void step_gemm(const struct RheoPlan_ *plan, const PlanStep *step, char *
   const REAL *a = address(&step->operand[0], base), *b = address(&step->operand[1], base);
   REAL *c = address(&step->operand[2], base);
   (void)plan;
-  for (int64_t k = 0; k < step->d[0]; k++)
+  REAL *scratch = (REAL *)base[PLAN_BASE_SCRATCH];
+  const int64_t *d = step->d, *ld = step->ld, *batch = step->batch_stride;
+  for (int64_t k = 0; k < d[0]; k++) {
+    const REAL *ak = a + k * batch[0], *bk = b + k * batch[1];
     NAME(gemm)
-  (step->i[0], step->i[1], (int)step->d[1], (int)step->d[2], (int)step->d[3], a + k * step->batch_stride[0],
-   (int)step->ld[0], b + k * step->batch_stride[1], (int)step->ld[1], 0, c + k * step->batch_stride[2],
-   (int)step->ld[2]);
+    (step->i[0], step->i[1], (int)d[1], (int)d[2], (int)d[3], ak, (int)ld[0], bk, (int)ld[1], 0,
+     c + k * batch[2], (int)ld[2], scratch);
+  }
 }
 
 static void step_sum(const struct RheoPlan_ *plan, const PlanStep *step, char *const *base)
@@ -181,16 +188,16 @@ static void step_gather(const struct RheoPlan_ *plan, const PlanStep *step, char
 {
   (void)plan;
   NAME(gather)
-  ((size_t)step->d[0], (size_t)step->d[1], (size_t)step->d[2], (size_t)step->d[3], address(&step->operand[0], base),
-   address(&step->operand[1], base), address(&step->operand[2], base));
+  ((size_t)step->d[0], (size_t)step->d[1], (size_t)step->d[2], (size_t)step->d[3],
+   address(&step->operand[0], base), address(&step->operand[1], base), address(&step->operand[2], base));
 }
 
 static void step_scatter_add(const struct RheoPlan_ *plan, const PlanStep *step, char *const *base)
 {
   (void)plan;
   NAME(scatter_add)
-  ((size_t)step->d[0], (size_t)step->d[1], (size_t)step->d[2], (size_t)step->d[3], address(&step->operand[0], base),
-   address(&step->operand[1], base), address(&step->operand[2], base));
+  ((size_t)step->d[0], (size_t)step->d[1], (size_t)step->d[2], (size_t)step->d[3],
+   address(&step->operand[0], base), address(&step->operand[1], base), address(&step->operand[2], base));
 }
 
 static void step_fused(const struct RheoPlan_ *plan, const PlanStep *step, char *const *base)
@@ -204,13 +211,9 @@ static void step_fused(const struct RheoPlan_ *plan, const PlanStep *step, char 
 }
 
 const PlanStepFunction NAME(PlanSteps)[PLAN_STEP_COUNT] = {
-    [PLAN_STEP_GROUP] = step_group,
-    [PLAN_STEP_COPY] = step_copy,
-    [PLAN_STEP_GEMM] = step_gemm,
-    [PLAN_STEP_SUM] = step_sum,
-    [PLAN_STEP_AMAX] = step_amax,
-    [PLAN_STEP_CUMSUM] = step_cumsum,
-    [PLAN_STEP_GATHER] = step_gather,
-    [PLAN_STEP_SCATTER_ADD] = step_scatter_add,
+    [PLAN_STEP_GROUP] = step_group,   [PLAN_STEP_COPY] = step_copy,
+    [PLAN_STEP_GEMM] = step_gemm,     [PLAN_STEP_SUM] = step_sum,
+    [PLAN_STEP_AMAX] = step_amax,     [PLAN_STEP_CUMSUM] = step_cumsum,
+    [PLAN_STEP_GATHER] = step_gather, [PLAN_STEP_SCATTER_ADD] = step_scatter_add,
     [PLAN_STEP_FUSED] = step_fused,
 };

@@ -85,7 +85,8 @@ static double difference(const RandomProgram *r, const Results *a, Interpretatio
 static void check_seed(uint64_t seed, int kind, int n_steps, double tolerance[2], double worst[2])
 {
   RandomProgram r = random_program_make(seed, kind, n_steps);
-  Interpretation naive = interpret(r.program, INTERPRET_KERNELS, r.param, (const double *const *)r.in, r.n_out, r.out);
+  Interpretation naive =
+      interpret(r.program, INTERPRET_KERNELS, r.param, (const double *const *)r.in, r.n_out, r.out);
   for (int precision = 0; precision < 2; precision++) {
     RheoPlan plan;
     RheoWork work;
@@ -97,7 +98,8 @@ static void check_seed(uint64_t seed, int kind, int n_steps, double tolerance[2]
     worst[precision] = fmax(worst[precision], d);
     if (d > tolerance[precision]) {
       OK(RheoPlanView(plan, stderr));
-      fail_msg("seed %llu kind %d: off by %g in %s", (unsigned long long)seed, kind, d, precision ? "double" : "single");
+      fail_msg("seed %llu kind %d: off by %g in %s", (unsigned long long)seed, kind, d,
+               precision ? "double" : "single");
     }
     results_free(&r, &results);
     OK(RheoWorkDestroy(&work));

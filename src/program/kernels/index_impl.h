@@ -1,4 +1,5 @@
-/* Gather and scatter-add along the middle axis of (outer, length, inner). Indices are whole numbers held as reals. */
+/* Gather and scatter-add along the middle axis of (outer, length, inner). Indices are whole numbers held as
+ * reals. */
 #include "kernels.h"
 #include "real.h"
 #include <string.h>
@@ -9,7 +10,8 @@ static size_t place_of(REAL index, size_t length)
   return index >= (REAL)length ? length - 1 : (size_t)index;
 }
 
-void NAME(gather)(size_t outer, size_t length, size_t inner, size_t n, const REAL *x, const REAL *index, REAL *out)
+void NAME(gather)(size_t outer, size_t length, size_t inner, size_t n, const REAL *x, const REAL *index,
+                  REAL *out)
 {
   for (size_t o = 0; o < outer; o++)
     for (size_t j = 0; j < n; j++) {
@@ -19,7 +21,8 @@ void NAME(gather)(size_t outer, size_t length, size_t inner, size_t n, const REA
     }
 }
 
-void NAME(scatter_add)(size_t outer, size_t size, size_t inner, size_t n, const REAL *x, const REAL *index, REAL *out)
+void NAME(scatter_add)(size_t outer, size_t size, size_t inner, size_t n, const REAL *x, const REAL *index,
+                       REAL *out)
 {
   memset(out, 0, outer * size * inner * sizeof(REAL));
   for (size_t o = 0; o < outer; o++)

@@ -1,5 +1,5 @@
-/* Kernels are written once, in terms of REAL, NAME(g) and MATH(g), and compiled twice: x_single.c and x_double.c set
- * RHEO_REAL_SINGLE to 1 or 0 before they include x_impl.h. */
+/* Kernels are written once, in terms of REAL, NAME(g) and MATH(g), and compiled twice: x_single.c and
+ * x_double.c set RHEO_REAL_SINGLE to 1 or 0 before they include x_impl.h. */
 #include "vmath.h"
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* Sums, maxima and cumulative sums along the middle axis of (outer, length, inner).
  *
- * Long sums run in blocks of BLOCK terms whose sums are added up: the rounding error grows with length / BLOCK + BLOCK
- * instead of length. The order is a function of the sizes alone. */
+ * Long sums run in blocks of BLOCK terms whose sums are added up: the rounding error grows with length /
+ * BLOCK + BLOCK instead of length. The order is a function of the sizes alone. */
 #include "kernels.h"
 #include "real.h"
 #include <string.h>
@@ -30,7 +30,8 @@ static REAL row_sum(size_t n, const REAL *x)
 }
 
 /* out[c] = sum over the rows of x[., c], for `columns` columns with `inner` elements from row to row. */
-static void column_sum(size_t length, size_t inner, size_t columns, const REAL *restrict x, REAL *restrict out)
+static void column_sum(size_t length, size_t inner, size_t columns, const REAL *restrict x,
+                       REAL *restrict out)
 {
   REAL block[COLUMNS];
   for (size_t c = 0; c < columns; c++) out[c] = 0;

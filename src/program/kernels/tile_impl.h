@@ -2,16 +2,16 @@
 #include "kernels.h"
 #include "real.h"
 
-#define TILE(symbol, expression)                                                                                   \
-  void NAME(tile_##symbol)(size_t n, const REAL *xs, const REAL *ys, const REAL *zs, REAL *out)                    \
-  {                                                                                                                \
-    const size_t whole = n & ~(size_t)(RHEO_LANES - 1);                                                            \
-    _Pragma("omp simd") for (size_t i = 0; i < whole; i++)                                                         \
-    {                                                                                                              \
-      const REAL x = xs[i], y = ys[i], z = zs[i];                                                                  \
-      (void)y, (void)z;                                                                                            \
-      out[i] = expression;                                                                                         \
-    }                                                                                                              \
+#define TILE(symbol, expression)                                                                             \
+  void NAME(tile_##symbol)(size_t n, const REAL *xs, const REAL *ys, const REAL *zs, REAL *out)              \
+  {                                                                                                          \
+    const size_t whole = n & ~(size_t)(RHEO_LANES - 1);                                                      \
+    _Pragma("omp simd") for (size_t i = 0; i < whole; i++)                                                   \
+    {                                                                                                        \
+      const REAL x = xs[i], y = ys[i], z = zs[i];                                                            \
+      (void)y, (void)z;                                                                                      \
+      out[i] = expression;                                                                                   \
+    }                                                                                                        \
   }
 #include "tile.def"
 #undef TILE

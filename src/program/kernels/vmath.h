@@ -1,11 +1,13 @@
 /* Transcendental functions that the vectoriser may call several elements at a time.
  *
- * glibc brings vector versions (libmvec, at most 4 ulp off) but declares them only under -ffast-math, which we do not
- * want: NaN and infinity must come out as such. Declared here, GCC uses them in any loop that it vectorises; the flags
- * -fno-math-errno and -fno-trapping-math suffice. Elsewhere the scalar functions of libm are called.
+ * glibc brings vector versions (libmvec, at most 4 ulp off) but declares them only under -ffast-math, which
+ * we do not want: NaN and infinity must come out as such. Declared here, GCC uses them in any loop that it
+ * vectorises; the flags -fno-math-errno and -fno-trapping-math suffice. Elsewhere the scalar functions of
+ * libm are called.
  *
- * A vector version and its scalar one may differ in the last bit. A loop whose results must not depend on where an
- * element stands runs over whole vectors: pad its arrays to a multiple of RHEO_LANES elements and loop over the padding.
+ * A vector version and its scalar one may differ in the last bit. A loop whose results must not depend on
+ * where an element stands runs over whole vectors: pad its arrays to a multiple of RHEO_LANES elements and
+ * loop over the padding.
  */
 #pragma once
 #include <math.h>

@@ -45,8 +45,8 @@ static void row_write(size_t n, int64_t stride, const REAL *restrict in, REAL *r
     for (size_t i = 0; i < n; i++) x[(int64_t)i * stride] = in[i];
 }
 
-void NAME(walk_read)(int n_dim, const int64_t *d, const int64_t *stride, size_t begin, size_t n, const REAL *x,
-                     REAL *out)
+void NAME(walk_read)(int n_dim, const int64_t *d, const int64_t *stride, size_t begin, size_t n,
+                     const REAL *x, REAL *out)
 {
   int64_t index[8];
   int64_t place = walk_begin(n_dim, d, stride, begin, index);
@@ -61,8 +61,8 @@ void NAME(walk_read)(int n_dim, const int64_t *d, const int64_t *stride, size_t 
   }
 }
 
-void NAME(walk_write)(int n_dim, const int64_t *d, const int64_t *stride, size_t begin, size_t n, const REAL *in,
-                      REAL *x)
+void NAME(walk_write)(int n_dim, const int64_t *d, const int64_t *stride, size_t begin, size_t n,
+                      const REAL *in, REAL *x)
 {
   int64_t index[8];
   int64_t place = walk_begin(n_dim, d, stride, begin, index);

@@ -1,0 +1,2 @@
+#define RHEO_REAL_SINGLE 0
+#include "product_impl.h"

@@ -1,0 +1,322 @@
+/* Matrix products for the sizes that small networks have, where a library's set-up costs as much as its
+ * arithmetic.
+ *
+ * Blocking after Goto and van de Geijn (ACM TOMS 34, 2008): panels of B, two vectors wide and DEPTH deep, are
+ * packed into scratch; ROWS rows of A, read where they lie, go over each panel with all of their results in
+ * registers. The last panel is narrower, down to half a vector, and reaches back over columns of the one
+ * before, so that only whole vectors are stored. The order of the sum over k is the same for every element of
+ * C, wherever it stands.
+ *
+ * Vectors are GCC's; the compiler lowers them to what the machine has. Worth having with 512-bit registers
+ * (32 of them) or 256-bit ones (16); product_is_fast says so. */
+#include "product.h"
+#include "real.h"
+#include <string.h>
+
+#if defined __AVX512F__
+enum { BYTES = 64, ROWS = 14, IS_FAST = 1 };
+#elif defined __AVX2__ && defined __FMA__
+enum { BYTES = 32, ROWS = 6, IS_FAST = 1 };
+#else
+enum { BYTES = 16, ROWS = 4, IS_FAST = 0 };
+#endif
+enum { WIDTH = BYTES / (int)sizeof(REAL), HALF = WIDTH / 2, PANEL = 2 * WIDTH, DEPTH = 256, COLUMNS = 512 };
+
+typedef REAL Vector __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
+typedef REAL HalfVector __attribute__((vector_size(BYTES / 2), aligned(sizeof(REAL)), may_alias));
+
+int NAME(product_is_fast)(void)
+{
+  return IS_FAST;
+}
+
+/* ---- Packing ---- */
+
+/* How wide the panel that holds these columns is: a whole number of half vectors. */
+static int panel_width(int columns)
+{
+  return columns >= PANEL ? PANEL : (columns + HALF - 1) / HALF * HALF;
+}
+
+static inline __attribute__((always_inline)) void copy_rows(int depth, size_t width, const REAL *restrict b,
+                                                            size_t ldb, REAL *restrict to)
+{
+  for (int k = 0; k < depth; k++) memcpy(to + (size_t)k * width, b + (size_t)k * ldb, width * sizeof(REAL));
+}
+
+/* b (depth, columns) -> to (depth, width), columns <= width */
+static void pack_rows(int depth, int columns, int width, const REAL *restrict b, size_t ldb,
+                      REAL *restrict to)
+{
+  if (columns == PANEL && width == PANEL)
+    copy_rows(depth, PANEL, b, ldb, to);
+  else if (columns == 3 * HALF && width == 3 * HALF)
+    copy_rows(depth, 3 * HALF, b, ldb, to);
+  else if (columns == WIDTH && width == WIDTH)
+    copy_rows(depth, WIDTH, b, ldb, to);
+  else if (columns == HALF && width == HALF)
+    copy_rows(depth, HALF, b, ldb, to);
+  else
+    for (int k = 0; k < depth; k++)
+      for (int j = 0; j < width; j++) to[k * width + j] = j < columns ? b[(size_t)k * ldb + (size_t)j] : 0;
+}
+
+enum { SQUARE = 4 };
+typedef REAL Four __attribute__((vector_size(SQUARE * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+
+/* Four columns of b, transposed in registers. */
+static inline void transpose(const REAL *restrict b, size_t ldb, REAL *restrict to, size_t width)
+{
+  const Four x0 = *(const Four *)b, x1 = *(const Four *)(b + ldb), x2 = *(const Four *)(b + 2 * ldb),
+             x3 = *(const Four *)(b + 3 * ldb);
+  const Four a0 = __builtin_shufflevector(x0, x1, 0, 4, 1, 5),
+             a1 = __builtin_shufflevector(x0, x1, 2, 6, 3, 7);
+  const Four b0 = __builtin_shufflevector(x2, x3, 0, 4, 1, 5),
+             b1 = __builtin_shufflevector(x2, x3, 2, 6, 3, 7);
+  *(Four *)to = __builtin_shufflevector(a0, b0, 0, 1, 4, 5);
+  *(Four *)(to + width) = __builtin_shufflevector(a0, b0, 2, 3, 6, 7);
+  *(Four *)(to + 2 * width) = __builtin_shufflevector(a1, b1, 0, 1, 4, 5);
+  *(Four *)(to + 3 * width) = __builtin_shufflevector(a1, b1, 2, 3, 6, 7);
+}
+
+/* b (columns, depth) -> to (depth, width), columns <= width */
+static void pack_columns(int depth, int columns, int width, const REAL *restrict b, size_t ldb,
+                         REAL *restrict to)
+{
+  const int whole = depth - depth % SQUARE;
+  int j = 0;
+  for (; j + SQUARE <= columns; j += SQUARE) {
+    const REAL *from = b + (size_t)j * ldb;
+    for (int k = 0; k < whole; k += SQUARE) transpose(from + k, ldb, to + k * width + j, (size_t)width);
+    for (int k = whole; k < depth; k++)
+      for (int r = 0; r < SQUARE; r++) to[k * width + j + r] = from[(size_t)r * ldb + (size_t)k];
+  }
+  for (; j < width; j++)
+    for (int k = 0; k < depth; k++) to[k * width + j] = j < columns ? b[(size_t)j * ldb + (size_t)k] : 0;
+}
+
+/* ---- The innermost block: `rows` by `wide` vectors and `half` half vectors, all constants where it is
+ * called ---- */
+
+typedef struct {
+  int depth, width, accumulate;
+  size_t lda, ldc;
+  const REAL *a, *b;
+  REAL *c;
+} Block;
+
+static inline __attribute__((always_inline)) void block(int rows, int wide, int half, int transposed,
+                                                        const Block *it)
+{
+  Vector sum[ROWS][2];
+  HalfVector rest[ROWS];
+  const size_t step_row = transposed ? 1 : it->lda, step_k = transposed ? it->lda : 1, ldc = it->ldc;
+  const int depth = it->depth;
+  const REAL *a = it->a, *b = it->b;
+  REAL *c = it->c;
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+    sum[r][0] = sum[r][1] = (Vector){0};
+    rest[r] = (HalfVector){0};
+  }
+  if (it->accumulate) {
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 2
+      for (int v = 0; v < wide; v++) sum[r][v] = *(const Vector *)(c + (size_t)r * ldc + v * WIDTH);
+      if (half) rest[r] = *(const HalfVector *)(c + (size_t)r * ldc + wide * WIDTH);
+    }
+  }
+  for (int k = 0; k < depth; k++) {
+    Vector x[2];
+    HalfVector y = {0};
+#pragma GCC unroll 2
+    for (int v = 0; v < wide; v++) x[v] = *(const Vector *)(b + v * WIDTH);
+    if (half) y = *(const HalfVector *)(b + wide * WIDTH);
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+      const REAL s = a[(size_t)r * step_row];
+#pragma GCC unroll 2
+      for (int v = 0; v < wide; v++) sum[r][v] += s * x[v];
+      if (half) rest[r] += s * y;
+    }
+    a += step_k;
+    b += wide * WIDTH + half * HALF;
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 2
+    for (int v = 0; v < wide; v++) *(Vector *)(c + (size_t)r * ldc + v * WIDTH) = sum[r][v];
+    if (half) *(HalfVector *)(c + (size_t)r * ldc + wide * WIDTH) = rest[r];
+  }
+}
+
+static inline __attribute__((always_inline)) void block_rows(int rows, int transposed, const Block *it)
+{
+  switch (it->width / HALF) {
+  case 1:
+    block(rows, 0, 1, transposed, it);
+    break;
+  case 2:
+    block(rows, 1, 0, transposed, it);
+    break;
+  case 3:
+    block(rows, 1, 1, transposed, it);
+    break;
+  default:
+    block(rows, 2, 0, transposed, it);
+    break;
+  }
+}
+
+static __attribute__((noinline)) void block_most(int transposed, const Block *it)
+{
+  if (transposed)
+    block_rows(ROWS, 1, it);
+  else
+    block_rows(ROWS, 0, it);
+}
+
+/* What is left of the rows, in blocks of 8, 4, 2 and 1. */
+static __attribute__((noinline)) void block_few(int rows, int transposed, const Block *it)
+{
+  switch (2 * rows + transposed) {
+#if defined __AVX512F__
+  case 16:
+    block_rows(8, 0, it);
+    break;
+  case 17:
+    block_rows(8, 1, it);
+    break;
+#endif
+  case 8:
+    block_rows(4, 0, it);
+    break;
+  case 9:
+    block_rows(4, 1, it);
+    break;
+  case 4:
+    block_rows(2, 0, it);
+    break;
+  case 5:
+    block_rows(2, 1, it);
+    break;
+  case 2:
+    block_rows(1, 0, it);
+    break;
+  default:
+    block_rows(1, 1, it);
+    break;
+  }
+}
+
+static void block_any(int rows, int transposed, const Block *it)
+{
+  if (rows == ROWS)
+    block_most(transposed, it);
+  else
+    block_few(rows, transposed, it);
+}
+
+/* A panel that is wider than all of C goes through a block of its own. */
+static void block_narrow(int rows, int transposed, int columns, Block it)
+{
+  REAL own[ROWS * PANEL], *c = it.c;
+  const size_t width = (size_t)it.width, ldc = it.ldc;
+  if (it.accumulate)
+    for (int r = 0; r < rows; r++)
+      for (size_t j = 0; j < width; j++)
+        own[(size_t)r * width + j] = j < (size_t)columns ? c[(size_t)r * ldc + j] : 0;
+  it.c = own;
+  it.ldc = width;
+  block_any(rows, transposed, &it);
+  for (int r = 0; r < rows; r++)
+    for (int j = 0; j < columns; j++) c[(size_t)r * ldc + (size_t)j] = own[(size_t)r * width + (size_t)j];
+}
+
+/* ---- All rows over all panels ---- */
+
+typedef struct {
+  int m, n, depth, accumulate;
+  const REAL *panels;
+  REAL *c, *own_a;
+  size_t ldc;
+} Sweep;
+
+static int rows_of_block(int left)
+{
+  int rows = ROWS;
+  if (left < ROWS)
+    for (rows = ROWS > 8 ? 8 : 4; rows > left;) rows /= 2;
+  return rows;
+}
+
+/* The first column of a panel: the last one reaches back. */
+static int panel_begin(int panel, int n)
+{
+  const int begin = panel * PANEL, width = panel_width(n - begin);
+  return begin + width > n && n >= width ? n - width : begin;
+}
+
+static void sweep(int ta, const REAL *a, size_t lda, const Sweep *s)
+{
+  /* Rows of A that would fall on each other in the cache are brought together. */
+  const int collides = lda * sizeof(REAL) % 2048 == 0 && s->n > PANEL;
+  for (int i = 0, rows; i < s->m; i += rows) {
+    rows = rows_of_block(s->m - i);
+    Block it = {.depth = s->depth, .lda = lda, .ldc = s->ldc, .a = a + (ta ? (size_t)i : (size_t)i * lda)};
+    it.accumulate = s->accumulate;
+    if (collides && !ta) pack_columns(s->depth, rows, rows, it.a, lda, s->own_a);
+    if (collides && ta) pack_rows(s->depth, rows, rows, it.a, lda, s->own_a);
+    if (collides) it.a = s->own_a, it.lda = (size_t)rows;
+    for (int p = 0; p * PANEL < s->n; p++) {
+      const int begin = panel_begin(p, s->n);
+      it.width = panel_width(s->n - p * PANEL);
+      it.b = s->panels + (size_t)p * PANEL * (size_t)s->depth;
+      it.c = s->c + (size_t)i * s->ldc + begin;
+      if (it.width > s->n)
+        block_narrow(rows, ta || collides, s->n, it);
+      else
+        block_any(rows, ta || collides, &it);
+    }
+  }
+}
+
+/* Columns of the last panel that the one before has are zero where C is added to. */
+static void pack(int tb, int depth, int n, const REAL *b, size_t ldb, int accumulate, REAL *panels)
+{
+  for (int p = 0; p * PANEL < n; p++) {
+    const int width = panel_width(n - p * PANEL), begin = panel_begin(p, n), back = p * PANEL - begin;
+    const int columns = width < n ? width : n;
+    REAL *to = panels + (size_t)p * PANEL * (size_t)depth;
+    if (tb)
+      pack_columns(depth, columns, width, b + (size_t)begin * ldb, ldb, to);
+    else
+      pack_rows(depth, columns, width, b + begin, ldb, to);
+    if (accumulate && back > 0)
+      for (int k = 0; k < depth; k++)
+        for (int j = 0; j < back; j++) to[k * width + j] = 0;
+  }
+}
+
+size_t NAME(product_scratch)(int n, int k)
+{
+  const size_t depth = k < DEPTH ? (size_t)k : DEPTH, columns = n < COLUMNS ? (size_t)(n + PANEL) : COLUMNS;
+  return depth * (columns + ROWS);
+}
+
+void NAME(product)(int ta, int tb, int m, int n, int k, const REAL *a, int lda, const REAL *b, int ldb,
+                   int accumulate, REAL *c, int ldc, REAL *scratch)
+{
+  for (int j = 0; j < n; j += COLUMNS)
+    for (int p = 0; p < k; p += DEPTH) {
+      Sweep s = {.m = m, .panels = scratch, .c = c + j, .ldc = (size_t)ldc, .accumulate = accumulate || p};
+      s.depth = k - p < DEPTH ? k - p : DEPTH;
+      s.n = n - j < COLUMNS ? n - j : COLUMNS;
+      s.own_a = scratch + NAME(product_scratch)(n, k) - (size_t)s.depth * ROWS;
+      pack(tb, s.depth, s.n,
+           b + (tb ? (size_t)j * (size_t)ldb + (size_t)p : (size_t)p * (size_t)ldb + (size_t)j), (size_t)ldb,
+           s.accumulate, scratch);
+      sweep(ta, a + (ta ? (size_t)p * (size_t)lda : (size_t)p), (size_t)lda, &s);
+    }
+}

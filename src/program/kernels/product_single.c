@@ -1,0 +1,2 @@
+#define RHEO_REAL_SINGLE 1
+#include "product_impl.h"
