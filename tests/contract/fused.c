@@ -9,7 +9,7 @@
 #include "check.h"
 #include "interpreter.h"
 
-enum { MAX_ARG = 4, MAX_SIZE = 4096 };
+enum { MAX_ARG = 4, MOST_IN = 2 * MAX_ARG + RHEO_MAX_PARTS, MOST_OUT = MOST_IN, MAX_SIZE = 4096 };
 
 /* Arguments are uniform on (centre - spread, centre + spread). */
 typedef struct {
@@ -90,7 +90,7 @@ typedef struct {
   RheoVal arg[MAX_ARG], fused, part[RHEO_MAX_PARTS], weight[RHEO_MAX_PARTS], grad[MAX_ARG], second[MAX_ARG];
   RheoVal grad_weight[MAX_ARG], M;
   int n_arg, n_part, n_in;
-  const double *in[MAX_ARG + RHEO_MAX_PARTS + MAX_ARG];
+  const double *in[MOST_IN];
 } Setup;
 
 static RheoVal input(Setup *s, const char *what, int k, RheoShape shape)
@@ -183,10 +183,10 @@ static int outputs(const Setup *s, RheoVal *out)
 static void kernels_equal_expansions(void **state)
 {
   (void)state;
-  static double store[MAX_ARG + RHEO_MAX_PARTS + MAX_ARG][MAX_SIZE];
+  static double store[MOST_IN][MAX_SIZE];
   for (const Case *c = CASES; c < CASES + N_CASE; c++) {
     Setup fused = set_up(c, 0), plain = set_up(c, 1);
-    RheoVal out_fused[16], out_plain[16];
+    RheoVal out_fused[MOST_OUT], out_plain[MOST_OUT];
     fill_inputs(&fused, c, store);
     fill_inputs(&plain, c, store);
     const int n = outputs(&fused, out_fused);
@@ -220,7 +220,7 @@ static double shifted(const Setup *s, int k, double step, double *moved)
 static void second_derivatives_equal_differences(void **state)
 {
   (void)state;
-  static double store[MAX_ARG + RHEO_MAX_PARTS + MAX_ARG][MAX_SIZE], moved[MAX_SIZE], second[MAX_SIZE];
+  static double store[MOST_IN][MAX_SIZE], moved[MAX_SIZE], second[MAX_SIZE];
   for (const Case *c = CASES; c < CASES + N_CASE; c++) {
     Setup s = set_up(c, 0);
     fill_inputs(&s, c, store);
@@ -243,33 +243,51 @@ static void second_derivatives_equal_differences(void **state)
   }
 }
 
+/* Through compile and run, where element-wise types run tile by tile. */
+static void compiled(const Case *c, RheoPrecision precision, double tolerance, double (*store)[MAX_SIZE])
+{
+  static float in_single[MOST_IN][MAX_SIZE];
+  static double out[MOST_OUT][MAX_SIZE], widened[MAX_SIZE];
+  const void *in[MOST_IN];
+  void *result[MOST_OUT];
+  RheoVal output[MOST_OUT];
+  RheoPlan plan;
+  RheoWork work;
+  Setup s = set_up(c, 0);
+  fill_inputs(&s, c, store);
+  const int n = outputs(&s, output);
+  for (int k = 0; k < s.n_in; k++) {
+    for (int j = 0; j < MAX_SIZE; j++) in_single[k][j] = (float)store[k][j];
+    in[k] = precision == RHEO_SINGLE ? (const void *)in_single[k] : store[k];
+  }
+  for (int k = 0; k < n; k++) result[k] = out[k];
+  OK(RheoPlanCreate(s.p, precision, n, output, &plan));
+  OK(RheoWorkCreate(plan, &work));
+  RheoPlanRun(plan, work, NULL, in, result);
+  Interpretation exact = interpret(s.p, INTERPRET_EXPANDED, NULL, s.in, n, output);
+  for (int k = 0; k < n; k++) {
+    for (size_t j = 0; j < RheoShapeSize(rx_shape(output[k])); j++)
+      widened[j] = precision == RHEO_SINGLE ? (double)((float *)result[k])[j] : out[k][j];
+    same(c, "compiled", output[k], widened, interpreted(exact, output[k]), tolerance);
+  }
+  interpretation_free(exact);
+  OK(RheoWorkDestroy(&work));
+  OK(RheoPlanDestroy(&plan));
+  OK(RheoProgramDestroy(&s.p));
+}
+
+static void compiled_double_equals_expansion(void **state)
+{
+  (void)state;
+  static double store[MOST_IN][MAX_SIZE];
+  for (const Case *c = CASES; c < CASES + N_CASE; c++) compiled(c, RHEO_DOUBLE, 1e-10, store);
+}
+
 static void single_is_close_to_double(void **state)
 {
   (void)state;
-  static double store[MAX_ARG + RHEO_MAX_PARTS + MAX_ARG][MAX_SIZE];
-  static float in[MAX_ARG][MAX_SIZE], out[RHEO_MAX_PARTS][MAX_SIZE];
-  for (const Case *c = CASES; c < CASES + N_CASE; c++) {
-    Setup s = set_up(c, 0);
-    fill_inputs(&s, c, store);
-    const RheoNode *node = &s.p->node[s.fused.id];
-    const RheoFusedType *type = node->fused;
-    const float *arg[MAX_ARG];
-    float *part[RHEO_MAX_PARTS] = {out[0], out[1], out[2], out[3]};
-    for (int k = 0; k < c->n_arg; k++) {
-      for (size_t j = 0; j < RheoShapeSize(c->shape[k]); j++) in[k][j] = (float)store[k][j];
-      arg[k] = in[k];
-    }
-    float *scratch = malloc((type->scratch ? type->scratch(node, c->shape) : 0) * sizeof(float) + 1);
-    type->run_single(node, c->shape, arg, part, scratch);
-    free(scratch);
-    for (int k = 0; k < s.n_part; k++) {
-      double exact[MAX_SIZE], rounded[MAX_SIZE];
-      interpret_value(s.part[k], INTERPRET_KERNELS, NULL, s.in, exact);
-      for (size_t j = 0; j < RheoShapeSize(node->part[k]); j++) rounded[j] = out[k][j];
-      same(c, "single against double", s.part[k], rounded, exact, 3e-5);
-    }
-    OK(RheoProgramDestroy(&s.p));
-  }
+  static double store[MOST_IN][MAX_SIZE];
+  for (const Case *c = CASES; c < CASES + N_CASE; c++) compiled(c, RHEO_SINGLE, 1e-4, store);
 }
 
 static void types_are_complete(void **state)
@@ -292,6 +310,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(types_are_complete),
       cmocka_unit_test(kernels_equal_expansions),
       cmocka_unit_test(second_derivatives_equal_differences),
+      cmocka_unit_test(compiled_double_equals_expansion),
       cmocka_unit_test(single_is_close_to_double),
   };
   return RUN_TESTS(argc, argv, tests);
