@@ -444,12 +444,80 @@ static void put_derivative(Maker *m)
   }
 }
 
+/* ---- Fused operations ---- */
+
+static RheoActivation any_activation(Maker *m)
+{
+  static const RheoActivation smooth[] = {RHEO_ACT_NONE, RHEO_ACT_TANH,     RHEO_ACT_SILU,
+                                          RHEO_ACT_GELU, RHEO_ACT_SOFTPLUS, RHEO_ACT_SIGMOID};
+  if (m->kind & RANDOM_SMOOTH) return smooth[choose(m, 6)];
+  return (RheoActivation)choose(m, RHEO_ACT_SIGMOID + 1);
+}
+
+static void put_linear(Maker *m, Item x)
+{
+  RheoShape shape = rx_shape(x.x);
+  int width = 1 + choose(m, 7), inner = shape.n ? shape.d[shape.n - 1] : 1;
+  if (shape.n < 1 || RheoShapeSize(shape) / (size_t)inner * (size_t)width > MAX_SIZE) return;
+  if (shape.n < 2) x.x = rx_reshape(x.x, RX_SHAPE(1, -1));
+  RheoVal weight = same_shape(m, RX_SHAPE(inner, width)).x;
+  RheoVal bias = choose(m, 3) ? same_shape(m, RX_SHAPE(width)).x : RHEO_NONE;
+  double bound = limit * limit * inner + limit;
+  put(m, rx_linear(x.x, weight, bias, any_activation(m)), -bound, bound);
+}
+
+static void put_rqs(Maker *m, Item x)
+{
+  RheoShape shape = rx_shape(x.x);
+  if (shape.n < 1 || shape.n == RHEO_MAX_DIM) return;
+  int n_bin = 2 + choose(m, 4);
+  shape.d[shape.n++] = 3 * n_bin - 1;
+  if (RheoShapeSize(shape) > MAX_SIZE) return;
+  RheoVal raw = choose(m, 2) ? make_param(m, shape) : same_shape(m, shape).x, log_det;
+  RheoVal y = rx_rqs(x.x, raw, 1. + choose(m, 3), choose(m, 2), &log_det);
+  put(m, y, -limit, limit);
+  put(m, log_det, -2. * limit, 2. * limit);
+}
+
+/* A spline's second derivative jumps at its knots. */
+static void put_fused(Maker *m)
+{
+  Item x = pick(m);
+  int n = rx_shape(x.x).n, width = rx_dim(x.x, -1);
+  switch (choose(m, m->kind & RANDOM_SMOOTH ? 6 : 8)) {
+  case 0:
+    put(m, rx_activate(any_activation(m), x.x), -1., limit + 1.);
+    break;
+  case 1:
+    if (n) put(m, rx_softmax(x.x), 0., 1.);
+    break;
+  case 2:
+    if (n) put(m, rx_log_softmax(x.x), -2. * limit - log(width), 0.);
+    break;
+  case 3: /* of values that differ, so that their spread is not zero */
+    if (n && width > 1) {
+      double apart[8] = {-9., 8., 3., -5., 7., -6., 4., 0.};
+      if (width > 8) break;
+      RheoVal y = rx_add(x.x, rx_literal(m->r->program, RX_SHAPE(width), apart));
+      RheoVal gain = same_shape(m, RX_SHAPE(width)).x, bias = same_shape(m, RX_SHAPE(width)).x;
+      put(m, rx_layer_norm(y, gain, bias), -4. * limit, 4. * limit);
+    }
+    break;
+  case 4:
+  case 5:
+    put_linear(m, x);
+    break;
+  default:
+    put_rqs(m, x);
+  }
+}
+
 /* ---- The whole ---- */
 
 static void put_step(Maker *m)
 {
-  int derivatives = m->kind & RANDOM_DERIVATIVES ? 2 : 0;
-  int which = choose(m, 18 + derivatives);
+  int derivatives = m->kind & RANDOM_DERIVATIVES ? 2 : 0, fused = m->kind & RANDOM_FUSED ? 5 : 0;
+  int which = choose(m, 18 + derivatives + fused);
   if (which < 5)
     put_unary(m);
   else if (which < 10)
@@ -464,8 +532,10 @@ static void put_step(Maker *m)
     put_shape(m);
   else if (which < 18)
     put_index(m);
-  else
+  else if (which < 18 + derivatives)
     put_derivative(m);
+  else
+    put_fused(m);
 }
 
 static void put_leaves(Maker *m)

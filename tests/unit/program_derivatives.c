@@ -390,6 +390,20 @@ static void check_second(const Case *c, int number, Bench *b, const RheoVal *dx)
   }
 }
 
+/* Cotangents that are one number in every place are kept as a number. */
+static void check_filled(const Case *c, int number, Bench *b)
+{
+  const double *const *in = (const double *const *)b->in;
+  static const double factor[] = {1., -1., 0.5};
+  for (int k = 0; k < 3; k++) {
+    RheoVal loss = rx_scale(rx_sum_all(b->y), factor[k]), dx[MAX_X];
+    rx_vjp(loss, RHEO_NONE, c->n_x, b->x, dx);
+    for (int i = 0; i < c->n_x; i++)
+      check_error(c, number, "gradient of a sum", i,
+                  difference_error(loss, NULL, b->x[i], b->in[i], dx[i], INTERPRET_KERNELS, NULL, in));
+  }
+}
+
 static void check_case(const Case *c, int number)
 {
   Bench b = set_up(c, (uint64_t)number);
@@ -411,6 +425,7 @@ static void check_case(const Case *c, int number)
                 tangent_error(b.y, b.x[i], b.in[i], b.in[c->n_x + i], tangent, INTERPRET_KERNELS, NULL, in));
   }
   if (!c->flat) check_second(c, number, &b, dx);
+  if (!c->flat) check_filled(c, number, &b);
   if (RheoProgramError(b.program)) fail_msg("%s", RheoProgramError(b.program));
   tear_down(&b);
 }

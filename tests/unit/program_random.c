@@ -88,7 +88,7 @@ static void TangentsAgreeWithDifferences(void **state)
 {
   (void)state;
   for (int seed = 0; seed < 400; seed++) {
-    int kind = RANDOM_SMOOTH | (seed % 4 ? 0 : RANDOM_DERIVATIVES);
+    int kind = RANDOM_SMOOTH | (seed % 4 ? 0 : RANDOM_DERIVATIVES) | (seed % 3 ? 0 : RANDOM_FUSED);
     RandomProgram r = random_program_make((uint64_t)seed, kind, 3 + seed % 14);
     double worst = worst_tangent(&r, RheoStreamMake((uint64_t)seed, RHEO_STREAM_TEST, 7, 0));
     if (!(worst < 1e-6)) fail_msg("seed %d: relative error %.2e", seed, worst);
@@ -99,9 +99,8 @@ static void TangentsAgreeWithDifferences(void **state)
 static void ExpansionsAgreeWithKernels(void **state)
 {
   (void)state;
-  for (int seed = 0; seed < 200; seed++) {
-    RandomProgram r =
-        random_program_make((uint64_t)seed, RANDOM_DERIVATIVES | RANDOM_SMOOTH | RANDOM_FUSED, 12);
+  for (int seed = 0; seed < 600; seed++) {
+    RandomProgram r = random_program_make((uint64_t)seed, RANDOM_DERIVATIVES | RANDOM_FUSED, 6 + seed % 20);
     const double *const *in = (const double *const *)r.in;
     Interpretation kernels = interpret(r.program, INTERPRET_KERNELS, r.param, in, r.n_out, r.out);
     Interpretation expanded = interpret(r.program, INTERPRET_EXPANDED, r.param, in, r.n_out, r.out);
