@@ -35,7 +35,7 @@ build() {
   mkdir -p "$1"
   if ! { cmake -S . -B "$1" -DCMAKE_BUILD_TYPE="$2" -DRHEO_TESTS=ON -DRHEO_WERROR=ON &&
     cmake --build "$1" -j "$jobs" --target "$3"; } >"$log" 2>&1; then
-    grep -E -A6 'error|warning|undefined reference|Error|needs what' "$log" | head -n 100 || tail -n 60 "$log"
+    grep -E -A6 'error:|warning:|undefined reference|CMake Error|needs what' "$log" | head -n 100 || tail -n 60 "$log"
     say "$1 does not build; all of the output is in $PWD/$log"
     exit 1
   fi
