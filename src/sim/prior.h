@@ -28,7 +28,10 @@ extern const RheoPriorType *const RheoPriorTypes[]; /* NULL at the end */
 
 PetscErrorCode RheoPriorCreate(RheoPrior *prior);
 PetscErrorCode RheoPriorDestroy(RheoPrior *prior);
-PetscErrorCode RheoPriorSetFromDeck(RheoPrior prior, RheoDeck deck, const char *section); /* collective; "prior" */
+
+/* section: "prior". A deck without it has the prior that its simulator's type brings along. Unknown families, missing or
+ * foreign keys, sd <= 0, swapped bounds and bounds that leave no probability are RHEO_ERR_INPUT. Collective. */
+PetscErrorCode RheoPriorSetFromDeck(RheoPrior prior, RheoDeck deck, const char *section);
 int RheoPriorSize(RheoPrior prior); /* D */
 const char *RheoPriorName(RheoPrior prior, int i);  /* key in the deck and name of the column */
 const char *RheoPriorLabel(RheoPrior prior, int i); /* for figures; the name where the deck gives none */

@@ -47,20 +47,26 @@ int RheoSimulatorDataSize(RheoSimulator simulator); /* C */
 const char *RheoSimulatorDataName(RheoSimulator simulator, int i);
 PetscErrorCode RheoSimulatorGetSections(int *n, const RheoSection **sections);
 
+/* The prior that the type in the deck brings along, YAML with the key `prior`; NULL for none. Collective. */
+PetscErrorCode RheoSimulatorDefaultPrior(RheoDeck deck, const char **text);
+
 /* Simulations first .. first + n - 1 of a run: theta (n, D) is drawn from the prior if draw, else given; x (n, C), status
  * (n) of RheoSimulationStatus. Simulation i is a pure function of (seed, i). message: the first reason of each status,
  * for the log (RHEO_SIMULATION_STATUSES of them). Data of a simulation that was not done is NaN. Not collective. */
 PetscErrorCode RheoSimulate(RheoSimulator simulator, RheoPrior prior, uint64_t seed, uint64_t first, int64_t n, int draw,
                             double *theta, double *x, int8_t *status, char (*message)[256]);
 
-/* The observation of a deck: `observation: {values: [..]}` or `{file: obs.csv}`; x (C). A wrong count and values that are
- * not finite are RHEO_ERR_INPUT. Collective. */
+/* The observation of a deck: `observation: {values: [..]}` or `{file: obs.csv}`; x (C). The file, beside the deck or from
+ * the working directory, holds numbers between commas or blanks, perhaps under a header, in reading order; `column`
+ * picks one column by name or number from 1. Lines from # are comments. A wrong count and values that are not finite
+ * are RHEO_ERR_INPUT. Collective. */
 PetscErrorCode RheoObservationRead(RheoDeck deck, int n_data, double *x);
 extern const RheoKey RheoObservationKeys[];
 
-/* Derived quantities: `derived: {R0: beta / gamma, phi: 1 / inv_phi}`. Expressions of parameter names with + - * / ^ ( ) and
- * exp log sqrt abs min max. */
+/* Derived quantities: `derived: {R0: beta / gamma, phi: 1 / inv_phi}`. Expressions of parameter names, quantities above,
+ * numbers and pi with + - * / ^ ( ) and exp log sqrt abs min max. */
 typedef struct RheoDerived_ *RheoDerived;
+extern const RheoKey RheoDerivedKeys[]; /* section "derived": any name, an expression */
 PetscErrorCode RheoDerivedCreate(RheoDeck deck, RheoPrior prior, RheoDerived *derived); /* collective; size 0 without section */
 PetscErrorCode RheoDerivedDestroy(RheoDerived *derived);
 int RheoDerivedSize(RheoDerived derived);
