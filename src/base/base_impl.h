@@ -18,6 +18,9 @@ PetscBool RheoPetscOptionGiven(const char *name);
 /* Whether an argument is a key (`-x`, `--x`) rather than a value such as -3 or -.5. */
 PetscBool RheoArgumentIsKey(const char *argument);
 
+/* Whether lines of informational level are printed; progress bars follow it. */
+PetscBool RheoLogIsOn(void);
+
 /* Wipes a progress bar that stands unfinished on the terminal; the next line may be printed. */
 void RheoTerminalClear(void);
 void RheoTerminalOccupied(PetscBool occupied);
