@@ -107,7 +107,7 @@ PetscErrorCode RheoPlanCreate(RheoProgram program, RheoPrecision precision, int 
   for (int k = 0; k < n; k++) plan->dense[k].buffer = -1;
   plan->constants_size = 16; /* the first constant is zero, for margins */
   PetscCall(PlanPlaceLeaves(plan));
-  PetscCall(PlanGroups(&plan->graph, n_out, id, &n_unit, &unit));
+  PetscCall(PlanGroups(&plan->graph, &n_unit, &unit));
   PetscCall(PlanPlaceTargets(plan, id));
   PetscCall(PlanSteps(plan, n_unit, unit, id));
   PetscCall(PlanArena(plan));

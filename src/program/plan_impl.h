@@ -118,7 +118,7 @@ typedef struct {
 } PlanUnit;
 
 /* Sorted so that arguments come first. */
-PetscErrorCode PlanGroups(const PlanGraph *graph, int n_out, const int *out, int *n_unit, PlanUnit **unit);
+PetscErrorCode PlanGroups(const PlanGraph *graph, int *n_unit, PlanUnit **unit);
 PetscErrorCode PlanUnitsDestroy(int n_unit, PlanUnit **unit);
 int PlanIsElementWise(const RheoNode *node);
 
@@ -126,7 +126,7 @@ enum {
   PLAN_TILE = 512,
   PLAN_MAX_INSTRUCTIONS = 48,
   PLAN_MAX_FUSED_ARGUMENTS = 16,
-  PLAN_MAX_REGISTERS = 3 * PLAN_MAX_INSTRUCTIONS + 16
+  PLAN_MAX_REGISTERS = 5 * PLAN_MAX_INSTRUCTIONS
 };
 
 /* ---- Bases of a run: arena, parameters, constants, scratch, then inputs, then outputs ---- */
