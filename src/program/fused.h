@@ -28,16 +28,17 @@ RheoVal rx_linear(RheoVal x, RheoVal weight, RheoVal bias, RheoActivation activa
 
 RheoVal rx_softmax(RheoVal x); /* over the last axis */
 RheoVal rx_log_softmax(RheoVal x);
-RheoVal rx_layer_norm(RheoVal x, RheoVal gain, RheoVal bias); /* over the last axis, epsilon 1e-5; gain, bias (D) or none */
+/* Over the last axis (D), epsilon 1e-5; gain, bias (D) or none. */
+RheoVal rx_layer_norm(RheoVal x, RheoVal gain, RheoVal bias);
 
 /* ---- Monotone rational-quadratic spline with linear tails (Durkan et al. 2019, eqs. 4-8) ----
  * x (B, D), or any shape; raw (B, D, 3K - 1): K unnormalised widths, K heights, K - 1 inner slopes, as a network gives
  * them. The knots span [-bound, bound]; outside, the identity. Bins are at least 1e-3 of the span, wide and high
  * (2 <= K <= 500), slopes between 1e-3 and 1e6, and 1 at both ends; raw = 0 is the identity, because slopes are
  * 1e-3 + softplus(raw + log(exp(1 - 1e-3) - 1)) (nflows and its descendants begin at another map).
- * Returns y (B, D); *log_det (B, D) is log dy/dx, element by element. inverse: y is handed in and x is found, *log_det is
- * then log dx/dy. Safe everywhere: outside the interval, at the knots, and for any finite raw; where x is NaN so is the
- * result.                                                                                                             */
+ * Returns y (B, D); *log_det (B, D), where asked for, is log dy/dx, element by element. inverse: y is handed in and x
+ * is found, *log_det is then log dx/dy. Safe everywhere: outside the interval, at the knots, and for any finite raw;
+ * where x is NaN so is the result.                                                                                  */
 RheoVal rx_rqs(RheoVal x, RheoVal raw, double bound, int inverse, RheoVal *log_det);
 
 /* As in program_here.h. */
