@@ -327,7 +327,7 @@ static Bench set_up(const Case *c, uint64_t seed)
   RheoStream stream = RheoStreamMake(seed, RHEO_STREAM_TEST, 0, 0);
   OK(RheoProgramCreate(2, &b.program));
   for (int i = 0; i < 2 * c->n_x; i++) {
-    char name[8];
+    char name[16];
     RheoShape shape = c->shape[i % c->n_x];
     snprintf(name, sizeof name, "%c%d", i < c->n_x ? 'x' : 'v', i % c->n_x);
     RheoVal input = rx_input(b.program, name, shape);

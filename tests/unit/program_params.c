@@ -35,7 +35,7 @@ static void SameNameSamePlace(void **state)
   assert_true(RheoParamsFind(params, "w")->init.a == 1.);
   assert_null(RheoParamsFind(params, "c"));
   for (int i = 0; i < 100; i++) { /* views stay where they are while the list grows */
-    char name[8];
+    char name[16];
     snprintf(name, sizeof name, "n%d", i);
     rx_param(q, params, name, RX_SHAPE(2), uniform(1.));
   }
