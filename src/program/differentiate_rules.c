@@ -19,11 +19,25 @@ static int is_fill(RheoVal x, double value)
   return filled(x) && node_of(x)->r[0] == value;
 }
 
+/* Slices next to each other come back as pads whose sum is a concatenation; RHEO_NONE where they do not fit. */
+static RheoVal joined(RheoVal x, RheoVal y)
+{
+  const RheoNode *a = node_of(x), *b = node_of(y);
+  if (a->op != RHEO_OP_PAD || b->op != RHEO_OP_PAD || a->i[0] != b->i[0]) return RHEO_NONE;
+  int axis = a->i[0], size = a->shape.d[axis], begin_a = a->i[1], end_a = size - a->i[2];
+  int begin_b = b->i[1], end_b = size - b->i[2];
+  RheoVal part_a = {x.program, a->arg[0]}, part_b = {x.program, b->arg[0]};
+  if (end_a == begin_b) return rx_pad(rx_concat2(axis, part_a, part_b), axis, begin_a, size - end_b);
+  if (end_b == begin_a) return rx_pad(rx_concat2(axis, part_b, part_a), axis, begin_b, size - end_a);
+  return RHEO_NONE;
+}
+
 RheoVal rx_accumulate(RheoVal x, RheoVal y)
 {
   if (!x.program || is_fill(x, 0.)) return y.program ? y : x;
   if (!y.program || is_fill(y, 0.)) return x;
-  return rx_add(x, y);
+  RheoVal both = rx_exists(x) && rx_exists(y) ? joined(x, y) : RHEO_NONE;
+  return rx_exists(both) ? both : rx_add(x, y);
 }
 
 /* dy f, of dy's shape; f broadcasts. A filled dy is kept as a number as long as possible. */
@@ -77,7 +91,7 @@ static RheoVal unary(RheoOp op, RheoVal x, RheoVal y, RheoVal dy)
   case RHEO_OP_ABS:
     return times(dy, rx_sign(x));
   case RHEO_OP_SQUARE:
-    return times(dy, rx_scale(x, 2.));
+    return filled(dy) ? rx_scale(x, 2. * node_of(dy)->r[0]) : times(dy, rx_scale(x, 2.));
   case RHEO_OP_SQRT:
     return times(dy, rx_div(rx_const(p, 0.5), y));
   case RHEO_OP_RECIP:
@@ -209,6 +223,22 @@ static RheoVal one_argument(const RheoNode *node, RheoVal x, RheoVal y, RheoVal 
   }
 }
 
+/* The transpose of a gather that only reorders (a fixed permutation) is the gather that orders back. */
+static RheoVal gather(RheoVal index, int axis, int size, RheoVal dy)
+{
+  enum { MAX_FIXED = 4096 };
+  int back[MAX_FIXED], n = rx_dim(index, 0);
+  const double *place = node_of(index)->op == RHEO_OP_LITERAL ? node_of(index)->data : NULL;
+  if (!place || n != size || n > MAX_FIXED) return rx_scatter_add(dy, index, axis, size);
+  for (int k = 0; k < n; k++) back[k] = -1;
+  for (int k = 0; k < n; k++) {
+    if (!(place[k] >= 0. && place[k] < n) || back[(int)place[k]] >= 0)
+      return rx_scatter_add(dy, index, axis, size);
+    back[(int)place[k]] = k;
+  }
+  return rx_gather_fixed(dy, n, back, axis);
+}
+
 static void concat(RheoProgram p, const RheoNode *node, RheoVal dy, const int *need, RheoVal *darg)
 {
   int begin = 0, axis = node->i[0];
@@ -238,7 +268,7 @@ void rx_vjp_rule(RheoProgram p, int id, RheoVal dy, const int *need, RheoVal *da
     matmul(&node, x, dy, need, darg);
     break;
   case RHEO_CLASS_INDEX:
-    darg[0] = node.op == RHEO_OP_GATHER ? rx_scatter_add(dy, x[1], node.i[0], rx_dim(x[0], node.i[0]))
+    darg[0] = node.op == RHEO_OP_GATHER ? gather(x[1], node.i[0], rx_dim(x[0], node.i[0]), dy)
                                         : rx_gather(dy, x[1], node.i[0]);
     break;
   default:

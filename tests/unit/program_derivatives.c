@@ -216,6 +216,10 @@ static RheoVal Gather(const RheoVal *x)
   RheoVal index = rx_literal(x[0].program, RX_SHAPE(5), (double[]){2., 0., 2., 3., 1.});
   return rx_square(rx_gather(x[0], index, 1));
 }
+static RheoVal GatherInOrder(const RheoVal *x)
+{
+  return rx_square(rx_gather_fixed(x[0], 4, (int[]){2, 0, 3, 1}, 1));
+}
 static RheoVal GatherByValue(const RheoVal *x)
 {
   return rx_mul(rx_gather(x[0], rx_floor(x[1]), 0), x[1]);
@@ -292,6 +296,7 @@ static const Case cases[] = {
     {RHEO_OP_PAD, 1, {{2, {2, 3}}}, -1., 1., Pad, 0},
     {RHEO_OP_CONCAT, 2, {{2, {2, 3}}, {2, {2, 1}}}, -1., 1., Concat, 0},
     {RHEO_OP_GATHER, 1, {{3, {2, 4, 2}}}, -1., 1., Gather, 0},
+    {RHEO_OP_GATHER, 1, {{3, {2, 4, 2}}}, -1., 1., GatherInOrder, 0},
     {RHEO_OP_GATHER, 2, {{1, {3}}, {1, {4}}}, 0.1, 2.9, GatherByValue, 0},
     {RHEO_OP_SCATTER_ADD, 1, {{2, {3, 2}}}, -1., 1., ScatterAdd, 0},
     {RHEO_OP_STOP_GRADIENT, 1, {{2, {2, 3}}}, -1., 1., StopGradient, 1},
@@ -556,6 +561,29 @@ static void RulesAreEconomical(void **state)
   OK(RheoProgramDestroy(&p));
 }
 
+/* A split into parts that are all used, and a permutation: each pulls back in one pass. */
+static void SlicesAndPermutationsPullBackInOnePass(void **state)
+{
+  RheoProgram p;
+  double values[12];
+  const double *const in[] = {values};
+  (void)state;
+  OK(RheoProgramCreate(2, &p));
+  for (int j = 0; j < 12; j++) values[j] = 0.3 * j - 1.;
+  RheoVal x = rx_rows(p, "x", 6), parts[3];
+  RheoVal y = rx_gather_fixed(x, 6, (int[]){3, 0, 5, 1, 4, 2}, 1);
+  for (int k = 0; k < 3; k++) parts[k] = rx_slice(y, 1, 2 * k, 2 * k + 2);
+  RheoVal loss = rx_sum_all(rx_mul(rx_exp(parts[1]), rx_mul(rx_sin(parts[2]), parts[0])));
+  int first = p->n;
+  RheoVal dx = rx_grad(loss, x);
+  assert_true(difference_error(loss, NULL, x, values, dx, INTERPRET_KERNELS, NULL, in) < 1e-6);
+  assert_int_equal(count(p, first, RHEO_OP_ADD), 0);
+  assert_int_equal(count(p, first, RHEO_OP_SCATTER_ADD), 0);
+  assert_int_equal(count(p, first, RHEO_OP_GATHER), 1);
+  assert_int_equal(count(p, first, RHEO_OP_CONCAT), 2);
+  OK(RheoProgramDestroy(&p));
+}
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
@@ -565,6 +593,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(DerivativesOfHigherOrder),
       cmocka_unit_test(IntermediateValuesCanBeAskedFor),
       cmocka_unit_test(RulesAreEconomical),
+      cmocka_unit_test(SlicesAndPermutationsPullBackInOnePass),
   };
   return RUN_TESTS(argc, argv, tests);
 }
