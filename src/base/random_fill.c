@@ -48,7 +48,7 @@ static inline float Log(float x)
   int32_t bits;
   memcpy(&bits, &x, sizeof bits);
   int32_t exponent = (bits - 0x3f3504f3) >> 23;
-  bits -= exponent << 23;
+  bits -= exponent * (1 << 23); /* negative numbers must not be shifted */
   float m;
   memcpy(&m, &bits, sizeof m);
   float s = (m - 1) / (m + 1), t = s * s;
