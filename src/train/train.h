@@ -3,6 +3,11 @@
  * The global batch is cut into `shards`; each rank runs its shards through a program compiled for one shard, sums run in
  * the order of reduce.h, the optimiser steps on the slice a rank owns, and an allgather puts the parameters together.
  * The order of an epoch, the split and all noise are pure functions of (seed, purpose, step, sample).
+ *
+ * A step's loss is the sum of weight times loss over the rows of its batch, divided by the sum of their weights. Rows that
+ * do not fill a batch are left out of their epoch (the next one has another order), unless there are fewer rows than one
+ * batch in all: then these are the batch. Validation runs without training noise; noise that belongs to the loss itself is
+ * the same in every validation.
  */
 #pragma once
 #include "../base/deck.h"
@@ -68,8 +73,9 @@ PetscErrorCode RheoTrainerSetObjective(RheoTrainer trainer, const RheoObjectiveT
 PetscErrorCode RheoTrainerSetParams(RheoTrainer trainer, RheoParams params, float *values);
 PetscErrorCode RheoTrainerSetQuiet(RheoTrainer trainer, PetscBool quiet); /* no progress, for inner trainings */
 
-/* Trains. A loss that is not finite skips and counts the step; 10 in a row, or more than 1 % of an epoch's, end the training
- * with the best parameters so far and a message that says what to try. */
+/* Trains. A loss that is not finite skips and counts the step; 10 in a row, or several that are more than 1 % of an epoch's,
+ * end the training with the best parameters so far and a message that says what to try; so does a validation loss that is not
+ * finite in 10 epochs in a row or in all of them. Each Run starts afresh from the parameters as they are. */
 PetscErrorCode RheoTrainerRun(RheoTrainer trainer);
 PetscErrorCode RheoTrainerGetReason(RheoTrainer trainer, RheoTrainReason *reason);
 PetscErrorCode RheoTrainerGetHistory(RheoTrainer trainer, const RheoHistory **history); /* owned by the trainer */

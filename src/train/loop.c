@@ -1,0 +1,387 @@
+/* The loop. A step exchanges three messages: slices of the gradient, partial norms, slices of parameters.
+ * Losses are wanted once an epoch only and travel then; a loss that is not finite makes itself known through
+ * the gradient. */
+#include "../base/log.h"
+#include "../base/provenance.h"
+#include "train_impl.h"
+#include <math.h>
+#include <string.h>
+
+enum { SKIPPED_ROW_MOST = 10, SKIPPED_PERCENT_MOST = 1 };
+static const double norm_most = 1e18; /* its square must not overflow in single precision */
+
+static int StateIsLast(const RheoTrainer trainer)
+{
+  return trainer->state.batch == trainer->steps || trainer->state.step == trainer->total;
+}
+
+static PetscErrorCode StateStart(RheoTrainer trainer)
+{
+  RheoTrainState *state = &trainer->state;
+  size_t begin = trainer->optimiser.begin, bytes = (trainer->optimiser.end - begin) * sizeof(float);
+
+  PetscFunctionBeginUser;
+  RheoTrainState fresh = {.lr_factor = 1, .best_loss = INFINITY};
+  fresh.p = state->p;
+  fresh.m = state->m;
+  fresh.v = state->v;
+  fresh.average = state->average;
+  fresh.best = state->best;
+  fresh.loss = state->loss;
+  fresh.weight = state->weight;
+  fresh.norm = state->norm;
+  *state = fresh;
+  memcpy(state->best, trainer->values + begin, bytes);
+  if (state->average) memcpy(state->average, trainer->values + begin, bytes);
+  memset(state->m, 0, bytes);
+  memset(state->v, 0, bytes);
+  trainer->clock = (RheoTrainClock){0};
+  PetscCall(RheoHistoryClear(&trainer->history));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- An epoch's beginning ---- */
+static uint64_t *OrderOf(const RheoTrainer trainer, int shard, int64_t batch)
+{
+  return trainer->order +
+         (size_t)((shard - trainer->first) * trainer->steps + batch) * (size_t)trainer->training.rows;
+}
+
+/* of_shards (shards of this rank, steps) -> sums (steps) in the order of the tree. */
+static PetscErrorCode SumOverShards(RheoTrainer trainer, const double *of_shards, double *sums)
+{
+  double *piece = trainer->piece;
+
+  PetscFunctionBeginUser;
+  for (int64_t b = 0; b < trainer->steps; b += RHEO_SUM_STEPS) {
+    int64_t n = PetscMin(RHEO_SUM_STEPS, trainer->steps - b);
+    for (int64_t shard = 0; shard < trainer->end - trainer->first; shard++)
+      memcpy(piece + shard * n, of_shards + shard * trainer->steps + b, (size_t)n * sizeof *piece);
+    PetscCall(RheoReduceScalars(trainer->reduce, (int)n, piece, sums + b));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Sums of weights of every batch of the epoch, in the order of shards. */
+static PetscErrorCode EpochWeights(RheoTrainer trainer)
+{
+  const float *weight = trainer->rows.weight;
+  double *of_shards = trainer->state.loss; /* not yet in use */
+  int64_t begin, end;
+
+  PetscFunctionBeginUser;
+  for (int64_t b = 0; b < trainer->steps; b++) trainer->state.weight[b] = (double)trainer->batch;
+  if (!weight) PetscFunctionReturn(RHEO_OK);
+  for (int shard = trainer->first; shard < trainer->end; shard++) {
+    RheoShardRange(trainer->batch, trainer->config.shards, shard, &begin, &end);
+    for (int64_t b = 0; b < trainer->steps; b++) {
+      const uint64_t *index = OrderOf(trainer, shard, b);
+      double sum = 0;
+      for (int64_t i = 0; i < end - begin; i++) sum += (double)weight[index[i]];
+      of_shards[(shard - trainer->first) * trainer->steps + b] = sum;
+    }
+  }
+  PetscCall(SumOverShards(trainer, of_shards, trainer->state.weight));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode EpochBegin(RheoTrainer trainer)
+{
+  int64_t begin, end;
+
+  PetscFunctionBeginUser;
+  for (int shard = trainer->first; shard < trainer->end; shard++) {
+    RheoShardRange(trainer->batch, trainer->config.shards, shard, &begin, &end);
+    for (int64_t b = 0; b < trainer->steps; b++)
+      RheoSamplerOrder(&trainer->sampler, trainer->state.epoch, b * trainer->batch + begin,
+                       b * trainer->batch + end, trainer->training.rows, OrderOf(trainer, shard, b));
+  }
+  PetscCall(EpochWeights(trainer));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- A step ---- */
+static PetscErrorCode ShardGradient(RheoTrainer trainer, int shard)
+{
+  RheoTrainState *state = &trainer->state;
+  RheoTrainProgram *program = &trainer->training;
+  int64_t begin, end;
+  float loss, *gradient;
+
+  PetscFunctionBeginUser;
+  RheoShardRange(trainer->batch, trainer->config.shards, shard, &begin, &end);
+  RheoFeedFill(&program->feed, &trainer->rows, trainer->seed, (uint32_t)state->step, program->rows,
+               end - begin, OrderOf(trainer, shard, state->batch));
+  PetscCall(RheoReduceGetBuffer(trainer->reduce, shard, &gradient));
+  RheoPlanRun(program->plan, program->work, trainer->values, program->in, (void *const[]){&loss, gradient});
+  if (!isfinite(loss)) gradient[0] = NAN; /* reaches every rank through the norm */
+  state->loss[(shard - trainer->first) * trainer->steps + state->batch] = (double)loss;
+  PetscCall(RheoReduceAdd(trainer->reduce, shard));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static double CurrentRate(const RheoTrainer trainer)
+{
+  return RheoScheduleRate(&trainer->config, trainer->state.step, trainer->total, trainer->state.lr_factor);
+}
+
+/* The gradient's slice is still to be multiplied by scale. */
+static PetscErrorCode Update(RheoTrainer trainer, double scale)
+{
+  RheoTrainState *state = &trainer->state;
+  const RheoTrainConfig *config = &trainer->config;
+
+  PetscFunctionBeginUser;
+  state->update++;
+  RheoOptimiserStep(&trainer->optimiser, config, state->update, CurrentRate(trainer), scale,
+                    trainer->gradient, state->p, state->m, state->v);
+  if (state->average)
+    RheoOptimiserAverage(&trainer->optimiser, config->ema, state->update, state->p, state->average);
+  double before = MPI_Wtime();
+  PetscCall(RheoReduceAllgather(trainer->reduce, state->p, trainer->values));
+  trainer->clock.communication += MPI_Wtime() - before;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode GradientNorm(RheoTrainer trainer, double *norm)
+{
+  double sum, before = MPI_Wtime();
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoReduceFinish(trainer->reduce, trainer->gradient));
+  trainer->clock.communication += MPI_Wtime() - before;
+  RheoOptimiserNorms(&trainer->optimiser, trainer->gradient);
+  before = MPI_Wtime();
+  PetscCall(RheoReduceBlocks(trainer->reduce, trainer->optimiser.partial, &sum));
+  trainer->clock.communication += MPI_Wtime() - before;
+  *norm = sqrt(sum);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Step(RheoTrainer trainer)
+{
+  RheoTrainState *state = &trainer->state;
+  double norm = 0, before = MPI_Wtime(), weight = state->weight[state->batch], clip = trainer->config.clip;
+
+  PetscFunctionBeginUser;
+  for (int shard = trainer->first; shard < trainer->end; shard++) PetscCall(ShardGradient(trainer, shard));
+  PetscCall(GradientNorm(trainer, &norm));
+  if (weight > 0) norm /= weight;
+  double factor = clip > 0 && norm > clip ? clip / norm : 1;
+  if (norm * factor < norm_most) { /* false for NaN */
+    if (weight > 0) PetscCall(Update(trainer, factor / weight));
+    state->norm[state->batch] = norm;
+    state->skipped_row = 0;
+  } else {
+    state->norm[state->batch] = NAN;
+    state->skipped++;
+    state->skipped_row++;
+  }
+  state->step++;
+  state->batch++;
+  trainer->clock.steps += MPI_Wtime() - before;
+  trainer->clock.rows += trainer->batch;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- An epoch's end ---- */
+static PetscErrorCode Validate(RheoTrainer trainer, const float *values, double *loss)
+{
+  const RheoSampler *sampler = &trainer->sampler;
+  RheoTrainProgram *program = &trainer->validating;
+  int64_t first, begin, end;
+
+  PetscFunctionBeginUser;
+  RheoShardRange(sampler->n_validation, trainer->config.shards, trainer->first, &first, &end);
+  for (int shard = trainer->first; shard < trainer->end; shard++) {
+    RheoShardRange(sampler->n_validation, trainer->config.shards, shard, &begin, &end);
+    float *row_loss = trainer->row_loss + (begin - first);
+    double sum = 0;
+    RheoFeedGet(&program->feed, begin - first, program->in);
+    if (end > begin)
+      RheoPlanRunRows(program->plan, program->work, values, end - begin, program->in,
+                      (void *const[]){row_loss});
+    for (int64_t i = begin; i < end; i++) {
+      double weight = trainer->rows.weight ? (double)trainer->rows.weight[sampler->validation[i]] : 1;
+      sum += weight * (double)row_loss[i - begin];
+    }
+    trainer->piece[shard - trainer->first] = sum;
+  }
+  PetscCall(RheoReduceScalars(trainer->reduce, 1, trainer->piece, loss));
+  *loss /= trainer->validation_weight;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* The average of weights is what is validated and kept; training goes on from the parameters themselves. */
+static PetscErrorCode ValidateKept(RheoTrainer trainer, double *loss)
+{
+  PetscFunctionBeginUser;
+  *loss = NAN;
+  if (!trainer->sampler.n_validation) PetscFunctionReturn(RHEO_OK);
+  if (trainer->state.average)
+    PetscCall(RheoReduceAllgather(trainer->reduce, trainer->state.average, trainer->averaged));
+  PetscCall(Validate(trainer, trainer->state.average ? trainer->averaged : trainer->values, loss));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Means over the epoch's steps that were not skipped. */
+static PetscErrorCode EpochMeans(RheoTrainer trainer, double *loss, double *norm, int64_t *n_skipped)
+{
+  const RheoTrainState *state = &trainer->state;
+  double loss_sum = 0, weight_sum = 0, norm_sum = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(SumOverShards(trainer, state->loss, trainer->sums));
+  *n_skipped = 0;
+  for (int64_t b = 0; b < state->batch; b++) {
+    if (isfinite(state->norm[b])) {
+      loss_sum += trainer->sums[b];
+      weight_sum += state->weight[b];
+      norm_sum += state->norm[b];
+    } else
+      ++*n_skipped;
+  }
+  *loss = loss_sum / weight_sum;
+  *norm = norm_sum / (double)(state->batch - *n_skipped);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* The best is kept however little better it is; an improvement that ends waiting must be larger than the
+ * tolerance. */
+static void KeepBest(RheoTrainer trainer, double loss)
+{
+  RheoTrainState *state = &trainer->state;
+  const float *kept = state->average ? state->average : state->p;
+  int improved = loss < state->best_loss - trainer->config.tolerance;
+
+  state->stale = improved ? 0 : state->stale + 1;
+  state->stale_plateau = improved ? 0 : state->stale_plateau + 1;
+  if (loss < state->best_loss) {
+    state->best_loss = loss;
+    state->best_epoch = state->epoch;
+    memcpy(state->best, kept, (trainer->optimiser.end - trainer->optimiser.begin) * sizeof(float));
+  }
+  state->unfit = isfinite(loss) ? 0 : state->unfit + 1;
+  if (trainer->config.schedule == RHEO_SCHEDULE_PLATEAU && state->stale_plateau >= trainer->config.plateau) {
+    state->lr_factor *= trainer->config.plateau_factor;
+    state->stale_plateau = 0;
+  }
+}
+
+/* Returns whether training ends here. */
+static PetscBool Ends(RheoTrainer trainer, int64_t n_steps, int64_t n_skipped)
+{
+  const RheoTrainConfig *config = &trainer->config;
+  const RheoTrainState *state = &trainer->state;
+  PetscBool last = (PetscBool)(state->step == trainer->total);
+
+  if ((n_skipped > 1 && 100 * n_skipped > SKIPPED_PERCENT_MOST * n_steps) ||
+      state->unfit >= SKIPPED_ROW_MOST || (last && !state->best_epoch)) {
+    trainer->reason = RHEO_TRAIN_NOT_FINITE;
+    return PETSC_TRUE;
+  }
+  if (config->patience > 0 && state->stale >= config->patience) {
+    trainer->reason = RHEO_TRAIN_PATIENCE;
+    return PETSC_TRUE;
+  }
+  trainer->reason = state->epoch < config->epochs ? RHEO_TRAIN_STEPS : RHEO_TRAIN_EPOCHS;
+  return last;
+}
+
+static PetscErrorCode EpochEnd(RheoTrainer trainer, RheoProgress progress, PetscBool *ends)
+{
+  RheoTrainState *state = &trainer->state;
+  double train_loss = 0, validation_loss = 0, norm = 0, rate;
+  int64_t n_skipped = 0, n_steps = state->batch;
+  char note[96];
+
+  PetscFunctionBeginUser;
+  PetscCall(EpochMeans(trainer, &train_loss, &norm, &n_skipped));
+  PetscCall(ValidateKept(trainer, &validation_loss));
+  state->step--; /* the rate of the last step */
+  rate = CurrentRate(trainer);
+  state->step++;
+  state->epoch++;
+  state->batch = 0;
+  double entry[RHEO_HISTORY_COLUMNS] = {
+      (double)state->epoch, (double)state->step, train_loss, validation_loss, rate, norm};
+  PetscCall(RheoHistoryAppend(&trainer->history, entry));
+  KeepBest(trainer, trainer->sampler.n_validation ? validation_loss : train_loss);
+  *ends = Ends(trainer, n_steps, n_skipped);
+  snprintf(note, sizeof note, "loss %.4f, validation %.4f, lr %.2g", train_loss, validation_loss, rate);
+  if (progress) PetscCall(RheoProgressUpdate(progress, state->epoch, note));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- The run ---- */
+/* What the caller gets: the best parameters by validation; without it the last ones, unless these are
+ * suspect. */
+static PetscErrorCode HandOver(RheoTrainer trainer)
+{
+  const RheoTrainState *state = &trainer->state;
+  const float *last = state->average ? state->average : state->p;
+  int best = trainer->sampler.n_validation > 0 || trainer->reason == RHEO_TRAIN_NOT_FINITE;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoReduceAllgather(trainer->reduce, best ? state->best : last, trainer->values));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Report(RheoTrainer trainer)
+{
+  static const char *const reasons[] = {[RHEO_TRAIN_EPOCHS] = "all epochs done",
+                                        [RHEO_TRAIN_STEPS] = "all steps done",
+                                        [RHEO_TRAIN_PATIENCE] = "no more improvement",
+                                        [RHEO_TRAIN_NOT_FINITE] = "loss not finite"};
+  const RheoTrainState *state = &trainer->state;
+  double rate, communication;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoTrainerGetSpeed(trainer, &rate, &communication));
+  if (trainer->reason == RHEO_TRAIN_NOT_FINITE) {
+    char kept[40] = "the start";
+    if (state->best_epoch) snprintf(kept, sizeof kept, "epoch %lld", (long long)state->best_epoch);
+    RheoLog(trainer->comm, RHEO_LOG_WARNING,
+            "training stopped at step %lld: %s not finite (%lld steps skipped); the parameters kept are "
+            "those of %s. Try a "
+            "smaller train.lr or train.clip, and look for NaN or extreme values in the rows",
+            (long long)state->step, state->unfit ? "the validation loss is" : "the loss or its gradient is",
+            (long long)state->skipped, kept);
+  } else if (state->skipped)
+    RheoLog(trainer->comm, RHEO_LOG_WARNING, "%lld of %lld steps were skipped: loss or gradient not finite",
+            (long long)state->skipped, (long long)state->step);
+  if (!trainer->quiet)
+    RheoLog(trainer->comm, RHEO_LOG_INFO,
+            "trained %lld epochs, %lld steps (%s): best loss %.5g at epoch %lld; %.0f rows/s, %.1f %% "
+            "communication, "
+            "peak memory %.0f MB",
+            (long long)state->epoch, (long long)state->step, reasons[trainer->reason], state->best_loss,
+            (long long)state->best_epoch, rate, 100 * communication, RheoPeakMemory() / 1e6);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTrainerRun(RheoTrainer trainer)
+{
+  RheoProgress progress = NULL;
+  PetscBool ends = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoTrainerSetUp(trainer));
+  PetscCall(StateStart(trainer));
+  if (!trainer->quiet)
+    PetscCall(RheoProgressCreate(trainer->comm, "train", "epochs", (trainer->total - 1) / trainer->steps + 1,
+                                 &progress));
+  while (!ends) {
+    if (trainer->state.batch == 0) PetscCall(EpochBegin(trainer));
+    PetscCall(Step(trainer));
+    if (trainer->state.skipped_row >= SKIPPED_ROW_MOST) {
+      trainer->reason = RHEO_TRAIN_NOT_FINITE;
+      ends = PETSC_TRUE;
+    } else if (StateIsLast(trainer))
+      PetscCall(EpochEnd(trainer, progress, &ends));
+  }
+  if (progress) PetscCall(RheoProgressDestroy(&progress));
+  PetscCall(HandOver(trainer));
+  PetscCall(Report(trainer));
+  PetscFunctionReturn(RHEO_OK);
+}

@@ -1,0 +1,132 @@
+#include "../base/log.h"
+#include "train_impl.h"
+#include <stdlib.h>
+
+enum {
+  VALIDATION_ROWS = 256
+}; /* of a block: enough for matrix products to run at full rate, few enough for the cache */
+
+static PetscErrorCode SetUpSampler(RheoTrainer trainer)
+{
+  const RheoTrainConfig *config = &trainer->config;
+  RheoSampler *sampler = &trainer->sampler;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoSamplerCreate(trainer->seed, trainer->rows.n, config->validation, sampler));
+  RheoInputCheck(
+      sampler->n_train > 0, trainer->comm,
+      "train.validation = %g leaves none of the %lld rows to train on; give more rows or a smaller fraction",
+      config->validation, (long long)trainer->rows.n);
+  if (config->validation > 0 && sampler->n_validation == 0)
+    RheoLog(trainer->comm, RHEO_LOG_WARNING,
+            "train.validation = %g of %lld rows is no row: training without validation", config->validation,
+            (long long)trainer->rows.n);
+  trainer->batch = PetscMin(config->batch, sampler->n_train);
+  trainer->steps = sampler->n_train / trainer->batch;
+  trainer->total = config->epochs > INT64_MAX / trainer->steps ? INT64_MAX : config->epochs * trainer->steps;
+  if (config->steps > 0) trainer->total = PetscMin(trainer->total, config->steps);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode SetUpTraining(RheoTrainer trainer)
+{
+  int64_t begin, end;
+
+  PetscFunctionBeginUser;
+  RheoShardRange(trainer->batch, trainer->config.shards, 0, &begin, &end); /* the first is the largest */
+  PetscCall(RheoTrainProgramCreate(trainer, 1, (int)(end - begin), end - begin, &trainer->training));
+  PetscCall(PetscMalloc1((size_t)(trainer->end - trainer->first) * (size_t)trainer->steps *
+                             (size_t)trainer->training.rows,
+                         &trainer->order));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static double WeightOf(const RheoRows *rows, uint64_t row)
+{
+  return rows->weight ? (double)rows->weight[row] : 1;
+}
+
+/* Gathers this rank's validation rows once; they stay in place. */
+static PetscErrorCode SetUpValidation(RheoTrainer trainer)
+{
+  const RheoSampler *sampler = &trainer->sampler;
+  int n_shards = trainer->config.shards;
+  int64_t begin, end, first, n;
+
+  PetscFunctionBeginUser;
+  if (!sampler->n_validation) PetscFunctionReturn(RHEO_OK);
+  RheoShardRange(sampler->n_validation, n_shards, 0, &begin, &end);
+  int rows = (int)PetscMin(end - begin, VALIDATION_ROWS);
+  RheoShardRange(sampler->n_validation, n_shards, trainer->first, &first, &end);
+  RheoShardRange(sampler->n_validation, n_shards, trainer->end - 1, &begin, &end);
+  n = end - first;
+  PetscCall(RheoTrainProgramCreate(trainer, 0, rows, n, &trainer->validating));
+  RheoFeedFill(&trainer->validating.feed, &trainer->rows, trainer->seed, RHEO_VALIDATION_STEP, n, n,
+               sampler->validation + first);
+  PetscCall(RheoTrainAllocate((size_t)n, &trainer->row_loss));
+  trainer->validation_weight = 0;
+  for (int64_t i = 0; i < sampler->n_validation; i++)
+    trainer->validation_weight += WeightOf(&trainer->rows, sampler->validation[i]);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode SetUpState(RheoTrainer trainer)
+{
+  RheoTrainState *state = &trainer->state;
+  size_t begin, end, steps = (size_t)trainer->steps, n_shards = (size_t)(trainer->end - trainer->first);
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoReduceGetSlice(trainer->reduce, &begin, &end));
+  PetscCall(RheoOptimiserCreate(trainer->params, trainer->config.decay > 0, begin, end, &trainer->optimiser));
+  PetscCall(RheoTrainAllocate(end - begin, &trainer->gradient));
+  PetscCall(RheoTrainAllocate(end - begin, &state->m));
+  PetscCall(RheoTrainAllocate(end - begin, &state->v));
+  PetscCall(RheoTrainAllocate(end - begin, &state->best));
+  state->p = trainer->values + begin;
+  if (trainer->config.ema > 0) {
+    PetscCall(RheoTrainAllocate(end - begin, &state->average));
+    PetscCall(RheoTrainAllocate(RheoParamsSize(trainer->params), &trainer->averaged));
+  }
+  PetscCall(PetscCalloc5(n_shards * steps, &state->loss, steps, &state->weight, steps, &state->norm, steps,
+                         &trainer->sums, n_shards * PetscMin(steps, RHEO_SUM_STEPS), &trainer->piece));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
+{
+  PetscFunctionBeginUser;
+  if (trainer->ready) PetscFunctionReturn(RHEO_OK);
+  PetscCheck(trainer->objective && trainer->params && trainer->values && trainer->rows.n, trainer->comm,
+             PETSC_ERR_ARG_WRONGSTATE, "a trainer needs rows, an objective and parameters before Run");
+  PetscCall(RheoTrainerSetConfig(trainer, &trainer->config)); /* defaults may not fit the number of ranks */
+  PetscCall(SetUpSampler(trainer));
+  PetscCall(RheoReduceCreate(trainer->comm, trainer->config.shards, RheoParamsSize(trainer->params),
+                             &trainer->reduce));
+  PetscCall(RheoReduceGetShards(trainer->reduce, &trainer->first, &trainer->end));
+  PetscCall(SetUpTraining(trainer));
+  PetscCall(SetUpValidation(trainer));
+  PetscCall(SetUpState(trainer));
+  trainer->ready = PETSC_TRUE;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTrainerReset(RheoTrainer trainer)
+{
+  RheoTrainState *state = &trainer->state;
+  float *owned[] = {state->m,          state->v,          state->average,   state->best,
+                    trainer->gradient, trainer->row_loss, trainer->averaged};
+
+  PetscFunctionBeginUser;
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
+  trainer->gradient = trainer->row_loss = trainer->averaged = NULL;
+  PetscCall(PetscFree5(state->loss, state->weight, state->norm, trainer->sums, trainer->piece));
+  *state = (RheoTrainState){0};
+  PetscCall(PetscFree(trainer->order));
+  PetscCall(RheoOptimiserDestroy(&trainer->optimiser));
+  PetscCall(RheoTrainProgramDestroy(&trainer->training));
+  PetscCall(RheoTrainProgramDestroy(&trainer->validating));
+  PetscCall(RheoSamplerDestroy(&trainer->sampler));
+  PetscCall(RheoReduceDestroy(&trainer->reduce));
+  trainer->ready = PETSC_FALSE;
+  PetscFunctionReturn(RHEO_OK);
+}

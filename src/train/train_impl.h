@@ -1,0 +1,178 @@
+/* Private to src/train: the parts of a trainer.
+ *
+ * Everything that a restart needs is in RheoTrainState; the rest follows from configuration, rows and
+ * parameters.
+ */
+#pragma once
+#include "../program/plan.h"
+#include "train.h"
+
+/* ---- sampler.c: which rows go where ---- */
+typedef struct {
+  uint64_t seed;
+  int64_t n_train, n_validation;
+  uint64_t *train, *validation; /* rows of either part, ascending */
+} RheoSampler;
+
+/* Row i is for validation where a uniform number keyed by (seed, i) is below fraction: rows that are added
+ * later do not move those that were there. Not collective. */
+PetscErrorCode RheoSamplerCreate(uint64_t seed, int64_t n, double fraction, RheoSampler *sampler);
+PetscErrorCode RheoSamplerDestroy(RheoSampler *sampler);
+
+/* The piece [begin, end) of 0..n-1 that is shard's: sizes differ by one at most. */
+void RheoShardRange(int64_t n, int n_shards, int shard, int64_t *begin, int64_t *end);
+
+/* index (n_index): the rows at positions [begin, end) of an epoch's order, then copies of the last one. */
+void RheoSamplerOrder(const RheoSampler *sampler, int64_t epoch, int64_t begin, int64_t end, int64_t n_index,
+                      uint64_t *index);
+
+/* ---- feed.c: a program's inputs, filled from rows ---- */
+typedef enum { RHEO_FEED_COLUMN, RHEO_FEED_WEIGHT, RHEO_FEED_NOISE } RheoFeedKind;
+
+typedef struct {
+  RheoFeedKind kind;
+  int column;          /* COLUMN */
+  RheoInputKind noise; /* NOISE */
+  uint32_t purpose;    /* NOISE: of the stream */
+  int width;
+  float *value; /* (capacity, width) */
+} RheoFeedInput;
+
+typedef struct {
+  int n;
+  int64_t capacity;
+  RheoFeedInput *input; /* one for each input of the program, in its order */
+} RheoFeed;
+
+/* Buffers for capacity rows of every input of a program; an input that is neither a column of rows, nor the
+ * weight, nor noise is PETSC_ERR_ARG_WRONG. Not collective. */
+PetscErrorCode RheoFeedCreate(RheoProgram program, const RheoRows *rows, int64_t capacity, RheoFeed *feed);
+PetscErrorCode RheoFeedDestroy(RheoFeed *feed);
+
+/* Rows index[0..n) from place 0 on; those from n_real on get weight 0. */
+void RheoFeedFill(RheoFeed *feed, const RheoRows *rows, uint64_t seed, uint32_t step, int64_t n,
+                  int64_t n_real, const uint64_t *index);
+/* Pointers to row `first` of every input. in (n of the feed). */
+void RheoFeedGet(const RheoFeed *feed, int64_t first, const void **in);
+
+/* Noise that a loss draws in validation too (times, directions) is the same in every epoch. */
+#define RHEO_FEED_WEIGHT_NAME "train.weight"
+#define RHEO_VALIDATION_STEP UINT32_MAX
+
+/* ---- model.c: the two programs ---- */
+typedef struct {
+  int rows; /* of a block */
+  RheoPlan plan;
+  RheoWork work;
+  RheoFeed feed;
+  const void **in;
+} RheoTrainProgram;
+
+/* training: out = sum over rows of weight loss (scalar), gradient (P). Otherwise: the loss of each row (B).
+ */
+PetscErrorCode RheoTrainProgramCreate(RheoTrainer trainer, int training, int rows, int64_t capacity,
+                                      RheoTrainProgram *program);
+PetscErrorCode RheoTrainProgramDestroy(RheoTrainProgram *program);
+
+/* ---- optimiser.c ---- */
+typedef struct {
+  size_t begin, end; /* within one block of reduce.h */
+  int decay;
+} RheoPiece;
+
+/* The trained pieces of the slice [begin, end): cut at views and at blocks of reduce.h, so that an element
+ * meets the same instructions whatever the slice. */
+typedef struct {
+  size_t begin, end;
+  int n_pieces;
+  RheoPiece *piece;
+  double *partial; /* one for each block of the slice */
+} RheoOptimiser;
+
+PetscErrorCode RheoOptimiserCreate(RheoParams params, int with_decay, size_t begin, size_t end,
+                                   RheoOptimiser *optimiser);
+PetscErrorCode RheoOptimiserDestroy(RheoOptimiser *optimiser);
+/* Blockwise sums of squares of g (end - begin) into partial. */
+void RheoOptimiserNorms(RheoOptimiser *optimiser, const float *g);
+/* The update-th step (from 1) of AdamW; all arrays (end - begin). */
+void RheoOptimiserStep(const RheoOptimiser *optimiser, const RheoTrainConfig *config, int64_t update,
+                       double lr, double scale, const float *g, float *p, float *m, float *v);
+/* The average's decay starts small, so that it forgets the initial parameters: min(ema, (1 + t)/(10 + t)). */
+void RheoOptimiserAverage(const RheoOptimiser *optimiser, double ema, int64_t update, const float *p,
+                          float *average);
+
+/* ---- schedule.c ---- */
+/* The learning rate of a step, from 0, out of total; factor is what plateaus have brought it to. */
+double RheoScheduleRate(const RheoTrainConfig *config, int64_t step, int64_t total, double factor);
+
+/* ---- history.c ---- */
+enum { RHEO_HISTORY_COLUMNS = 6 };
+typedef struct {
+  RheoHistory view;
+  int64_t capacity;
+} RheoHistoryStore;
+PetscErrorCode RheoHistoryAppend(RheoHistoryStore *store, const double entry[RHEO_HISTORY_COLUMNS]);
+PetscErrorCode RheoHistoryClear(RheoHistoryStore *store);
+
+/* ---- The trainer ---- */
+typedef struct {
+  int64_t step;                 /* done, also those that were skipped */
+  int64_t update;               /* of the optimiser: those that were not */
+  int64_t epoch, batch;         /* the next step's place */
+  int64_t skipped, skipped_row; /* steps skipped: in all, and the last ones without a good one between */
+  double lr_factor;             /* of plateaus */
+  double best_loss;
+  int64_t best_epoch;            /* from 1; 0: none so far */
+  int64_t stale, stale_plateau;  /* epochs without improvement, and since the last cut of lr */
+  int64_t unfit;                 /* validations in a row that were not finite */
+  float *p;                      /* of the slice, within the parameters that are being trained */
+  float *m, *v, *average, *best; /* of the slice; average only with ema */
+  double *loss, *weight, *norm;  /* of the epoch: (shards of this rank, steps), (steps), (steps); norm is not
+                                    finite where the step was skipped */
+} RheoTrainState;
+
+typedef struct {
+  int64_t rows;
+  double steps, communication; /* seconds */
+} RheoTrainClock;
+
+enum { RHEO_SUM_STEPS = 4096 }; /* whose losses travel together */
+
+struct RheoTrainer_ {
+  MPI_Comm comm;
+  RheoTrainConfig config;
+  uint64_t seed;
+  RheoRows rows;
+  const RheoObjectiveType *objective;
+  RheoObjectiveModel model;
+  const char *scope;
+  RheoParams params;
+  float *values;
+  PetscBool quiet;
+  /* Made by set-up. */
+  PetscBool ready;
+  RheoReduce reduce;
+  RheoSampler sampler;
+  RheoTrainProgram training, validating;
+  RheoOptimiser optimiser;
+  int first, end;              /* shards of this rank */
+  int64_t batch, steps, total; /* rows of a step, steps of an epoch, steps at most */
+  double *sums;                /* (steps) */
+  double *piece;               /* (shards of this rank, at most RHEO_SUM_STEPS) */
+  float *averaged;             /* (P), with ema: what is validated */
+  uint64_t *order;             /* (shards of this rank, steps, rows of a shard): rows of the epoch */
+  float *gradient;             /* of the slice */
+  float *row_loss;             /* of validation */
+  double validation_weight;
+  /* Changed by the run. */
+  RheoTrainState state;
+  RheoHistoryStore history;
+  RheoTrainReason reason;
+  RheoTrainClock clock;
+};
+
+PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer);
+PetscErrorCode RheoTrainerReset(RheoTrainer trainer); /* frees what set-up made */
+
+/* n floats, 64-byte aligned, zero; freed with free. */
+PetscErrorCode RheoTrainAllocate(size_t n, float **array);
