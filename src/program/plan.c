@@ -84,8 +84,8 @@ static void take_stock(RheoPlan plan, int n_live_before)
     plan->padding_bytes += (plan->out_size[i] * plan->real + 63) / 64 * 64;
 }
 
-PetscErrorCode RheoPlanCreate(RheoProgram program, RheoPrecision precision, int n_out, const RheoVal *out,
-                              RheoPlan *result)
+PetscErrorCode PlanCreate(RheoProgram program, RheoPrecision precision, int without, int n_out,
+                          const RheoVal *out, RheoPlan *result)
 {
   RheoPlan plan;
   PlanUnit *unit;
@@ -107,7 +107,7 @@ PetscErrorCode RheoPlanCreate(RheoProgram program, RheoPrecision precision, int 
   for (int k = 0; k < n; k++) plan->dense[k].buffer = -1;
   plan->constants_size = 16; /* the first constant is zero, for margins */
   PetscCall(PlanPlaceLeaves(plan));
-  PetscCall(PlanGroups(&plan->graph, &n_unit, &unit));
+  PetscCall(PlanGroups(&plan->graph, without, &n_unit, &unit));
   PetscCall(PlanPlaceTargets(plan, id));
   PetscCall(PlanSteps(plan, n_unit, unit, id));
   PetscCall(PlanArena(plan));
@@ -115,6 +115,14 @@ PetscErrorCode RheoPlanCreate(RheoProgram program, RheoPrecision precision, int 
   take_stock(plan, program->n);
   PetscCall(PlanUnitsDestroy(n_unit, &unit));
   PetscCall(PetscFree(id));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoPlanCreate(RheoProgram program, RheoPrecision precision, int n_out, const RheoVal *out,
+                              RheoPlan *plan)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PlanCreate(program, precision, 0, n_out, out, plan));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -97,12 +97,12 @@ static void join_readers(Grouping *g, int *reader)
   }
 }
 
-static void find_groups(Grouping *g, int *work)
+static void find_groups(Grouping *g, int without, int *work)
 {
   for (int id = 0; id < g->graph->n; id++) {
     g->parent[id] = id;
     g->size[id] = 1;
-    g->level[id] = lowest_level(g, id);
+    g->level[id] = without ? id : lowest_level(g, id);
     if (PlanIsElementWise(&g->graph->node[id]) && !join_arguments(g, id)) g->level[id]++;
   }
   join_readers(g, work);
@@ -185,7 +185,7 @@ static PetscErrorCode order_units(Grouping *g, int *n_unit, PlanUnit *unit)
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode PlanGroups(const PlanGraph *graph, int *n_unit, PlanUnit **unit)
+PetscErrorCode PlanGroups(const PlanGraph *graph, int without, int *n_unit, PlanUnit **unit)
 {
   Grouping g = {.graph = graph};
   int *work, n = 0;
@@ -195,7 +195,7 @@ PetscErrorCode PlanGroups(const PlanGraph *graph, int *n_unit, PlanUnit **unit)
   PetscCall(PetscMalloc1(graph->n, &g.parent));
   PetscCall(PetscMalloc1(graph->n, &g.size));
   PetscCall(PetscMalloc1(graph->n, &work));
-  find_groups(&g, work);
+  find_groups(&g, without & PLAN_WITHOUT_GROUPS, work);
   PetscCall(order_units(&g, n_unit, *unit));
   for (int u = 0; u < *n_unit; u++) n += (*unit)[u].n;
   PetscCheck(n == graph->n, PETSC_COMM_SELF, PETSC_ERR_PLIB, "groups wait for one another");

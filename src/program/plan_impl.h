@@ -118,7 +118,7 @@ typedef struct {
 } PlanUnit;
 
 /* Sorted so that arguments come first. */
-PetscErrorCode PlanGroups(const PlanGraph *graph, int *n_unit, PlanUnit **unit);
+PetscErrorCode PlanGroups(const PlanGraph *graph, int without, int *n_unit, PlanUnit **unit);
 PetscErrorCode PlanUnitsDestroy(int n_unit, PlanUnit **unit);
 int PlanIsElementWise(const RheoNode *node);
 
@@ -164,6 +164,11 @@ struct RheoWork_ {
   char **base;
   char **rows_in, **rows_out; /* pointers of one block of RunRows */
 };
+
+/* RheoPlanCreate with passes left out, for tests that compare. */
+enum { PLAN_WITHOUT_GROUPS = 1 };
+PetscErrorCode PlanCreate(RheoProgram program, RheoPrecision precision, int without, int n_out,
+                          const RheoVal *out, RheoPlan *plan);
 
 /* plan_place.c */
 PetscErrorCode PlanBufferAdd(RheoPlan plan, PlanBufferKind kind, int index, size_t size, int *id);
