@@ -99,7 +99,7 @@ PetscErrorCode PlanCreate(RheoProgram program, RheoPrecision precision, int with
   plan->function = precision == RHEO_SINGLE ? PlanSteps_single : PlanSteps_double;
   PetscCall(note_interface(plan, program, n_out, out));
   PetscCall(PetscMalloc1(n_out, &id));
-  PetscCall(PlanSimplify(program, n_out, out, &plan->graph, id));
+  PetscCall(PlanSimplify(program, without, n_out, out, &plan->graph, id));
   const int n = plan->graph.n;
   PetscCall(PetscCalloc1(n, &plan->place));
   PetscCall(PetscMalloc1(n, &plan->dense));

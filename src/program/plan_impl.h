@@ -1,6 +1,6 @@
 /* Private to plan*.c, run*.c and their tests: how a plan is made and what it consists of.
  *
- *   program -> graph      plan_graph.c, plan_simplify.c   live nodes only, equal nodes once, algebra,
+ *   program -> graph      plan_graph.c, plan_simplify.c, plan_rules.c   live nodes only, equal nodes once, algebra,
  * constants folded graph   -> units      plan_group.c                    a unit is one node, or a group of
  * element-wise nodes units   -> steps      plan_place.c, plan_steps.c      where each value lies (views,
  * outputs, concatenations in place) steps   -> arena      plan_arena.c                    life times, offsets
@@ -21,7 +21,10 @@ PetscErrorCode PlanGraphDestroy(PlanGraph *graph);
 /* Appends a copy of the node, or finds an equal one. */
 PetscErrorCode PlanGraphAdd(PlanGraph *graph, const RheoNode *node, int *id);
 /* The live part of a program, simplified; out[i] becomes id[i]. */
-PetscErrorCode PlanSimplify(RheoProgram program, int n_out, const RheoVal *out, PlanGraph *graph, int *id);
+PetscErrorCode PlanSimplify(RheoProgram program, int without, int n_out, const RheoVal *out, PlanGraph *graph,
+                            int *id);
+/* Evaluates a node of constant arguments; leaves id as it is where that cannot be done or is not worth it. */
+PetscErrorCode PlanFold(PlanGraph *graph, const RheoNode *node, int *id);
 /* Applies the rules of algebra to a node whose arguments are in the graph already and adds what is left of
  * it. */
 PetscErrorCode PlanSimplifyNode(PlanGraph *graph, const RheoNode *node, int *id);
@@ -166,7 +169,7 @@ struct RheoWork_ {
 };
 
 /* RheoPlanCreate with passes left out, for tests that compare. */
-enum { PLAN_WITHOUT_GROUPS = 1 };
+enum { PLAN_WITHOUT_GROUPS = 1, PLAN_WITHOUT_RULES = 2 };
 PetscErrorCode PlanCreate(RheoProgram program, RheoPrecision precision, int without, int n_out,
                           const RheoVal *out, RheoPlan *plan);
 
