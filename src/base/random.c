@@ -118,26 +118,49 @@ void RheoStreamGslSet(gsl_rng *rng, RheoStream *stream)
 /* ---- Permutation ---- */
 enum { ROUNDS = 12 };
 
+typedef struct {
+  uint64_t n, key[ROUNDS], low_mask, high_mask;
+  int low_bits;
+} Permutation;
+
+static Permutation MakePermutation(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n)
+{
+  Permutation p = {.n = n};
+  int bits = 1;
+  while (bits < 64 && (UINT64_C(1) << bits) < n) ++bits;
+  p.low_bits = (bits + 1) / 2;
+  p.low_mask = (UINT64_C(1) << p.low_bits) - 1;
+  p.high_mask = (UINT64_C(1) << (bits - p.low_bits)) - 1;
+  RheoStream stream = RheoStreamMake(seed, purpose, step, n);
+  for (int r = 0; r < ROUNDS; ++r) p.key[r] = Bits64(&stream);
+  return p;
+}
+
 /* An unbalanced Feistel network on the smallest power of two that holds n (each round xors one part of the
  * number with a keyed hash of the other, so it can be undone and is a bijection), walked along its cycle
  * until it lands below n: fewer than two steps on average. */
+static uint64_t Permute(const Permutation *p, uint64_t i)
+{
+  do {
+    uint64_t low = i & p->low_mask, high = i >> p->low_bits & p->high_mask;
+    for (int r = 0; r < ROUNDS; r += 2) {
+      low ^= Mix(high * UINT64_C(0x9e3779b97f4a7c15) + p->key[r]) & p->low_mask;
+      high ^= Mix(low * UINT64_C(0x9e3779b97f4a7c15) + p->key[r + 1]) & p->high_mask;
+    }
+    i = high << p->low_bits | low;
+  } while (i >= p->n);
+  return i;
+}
+
 uint64_t RheoPermute(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t i)
 {
-  uint64_t key[ROUNDS];
-  int bits = 1;
-  while (bits < 64 && (UINT64_C(1) << bits) < n) ++bits;
-  int low_bits = (bits + 1) / 2, high_bits = bits - low_bits;
-  uint64_t low_mask = (UINT64_C(1) << low_bits) - 1, high_mask = (UINT64_C(1) << high_bits) - 1;
-  RheoStream stream = RheoStreamMake(seed, purpose, step, n);
-  uint64_t first = Bits64(&stream), stride = Bits64(&stream) | 1;
-  for (int r = 0; r < ROUNDS; ++r) key[r] = Mix(first + (uint64_t)r * stride);
-  do {
-    uint64_t low = i & low_mask, high = i >> low_bits & high_mask;
-    for (int r = 0; r < ROUNDS; r += 2) {
-      low ^= Mix(high * UINT64_C(0x9e3779b97f4a7c15) + key[r]) & low_mask;
-      high ^= Mix(low * UINT64_C(0x9e3779b97f4a7c15) + key[r + 1]) & high_mask;
-    }
-    i = high << low_bits | low;
-  } while (i >= n);
-  return i;
+  const Permutation permutation = MakePermutation(seed, purpose, step, n);
+  return Permute(&permutation, i);
+}
+
+void RheoPermuteRange(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t first,
+                      size_t count, uint64_t *out)
+{
+  const Permutation permutation = MakePermutation(seed, purpose, step, n);
+  for (size_t k = 0; k < count; ++k) out[k] = Permute(&permutation, first + k);
 }

@@ -34,11 +34,9 @@ void RheoShardRange(int64_t n, int n_shards, int shard, int64_t *begin, int64_t 
 void RheoSamplerOrder(const RheoSampler *sampler, int64_t epoch, int64_t begin, int64_t end, int64_t n_index,
                       uint64_t *index)
 {
-  uint64_t n = (uint64_t)sampler->n_train;
   int64_t n_real = end - begin;
-  for (int64_t i = 0; i < n_real; i++)
-    index[i] =
-        sampler
-            ->train[RheoPermute(sampler->seed, RHEO_STREAM_EPOCH, (uint32_t)epoch, n, (uint64_t)(begin + i))];
+  RheoPermuteRange(sampler->seed, RHEO_STREAM_EPOCH, (uint32_t)epoch, (uint64_t)sampler->n_train,
+                   (uint64_t)begin, (size_t)n_real, index);
+  for (int64_t i = 0; i < n_real; i++) index[i] = sampler->train[index[i]];
   for (int64_t i = n_real; i < n_index; i++) index[i] = n_real > 0 ? index[n_real - 1] : sampler->train[0];
 }

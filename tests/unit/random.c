@@ -132,6 +132,16 @@ static void PermutationIsABijection(void **state)
   }
 }
 
+static void RangesAgreeWithSinglePositions(void **state)
+{
+  enum { TOTAL = 1003, FIRST = 17, COUNT = 600 };
+  uint64_t range[COUNT];
+  (void)state;
+  RheoPermuteRange(4, RHEO_STREAM_EPOCH, 1, TOTAL, FIRST, COUNT, range);
+  for (uint64_t i = 0; i < COUNT; ++i)
+    assert_int_equal(range[i], RheoPermute(4, RHEO_STREAM_EPOCH, 1, TOTAL, FIRST + i));
+}
+
 /* Over many keys every position receives every index equally often, and neighbours part. */
 static void PermutationLooksUniform(void **state)
 {
@@ -245,6 +255,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(PermutationIsABijection),
       cmocka_unit_test(PermutationLooksUniform),
       cmocka_unit_test(PermutationOfABillion),
+      cmocka_unit_test(RangesAgreeWithSinglePositions),
       cmocka_unit_test(RowsDoNotDependOnTheBatch),
       cmocka_unit_test(RowsFollowTheirLaws),
       cmocka_unit_test(NormalsMatchBoxAndMuller),
