@@ -71,8 +71,9 @@ PetscErrorCode RheoDeckSetArguments(RheoDeck deck, int argc, const char *const *
 /* Sets one value with the rank of the command line, by dotted name. Collective. */
 PetscErrorCode RheoDeckSet(RheoDeck deck, const char *key, const char *value);
 
-/* The deck as it was run: YAML text with the command line merged in; loading it again gives an equal deck. Owned by
- * the deck until it changes. Not collective. */
+/* The deck as it was run: YAML text with the command line merged in; loading it again gives an equal deck. -output and
+ * -log, and PETSc's options that print or trace, stay out of it, since they change no result. Owned by the deck until it
+ * changes. Not collective. */
 PetscErrorCode RheoDeckGetText(RheoDeck deck, const char **text);
 PetscErrorCode RheoDeckGetName(RheoDeck deck, const char **name); /* file name for messages */
 PetscErrorCode RheoDeckGetComm(RheoDeck deck, MPI_Comm *comm);

@@ -23,6 +23,12 @@ static void WriteNode(FILE *file, const DeckNode *node, int depth)
   fputs(node->kind == DECK_LIST ? "]\n" : "\n", file);
 }
 
+/* -output and -log say where and how, not what: two runs into two folders are to give the same files. */
+static PetscBool ConcernsThisRunOnly(const char *option)
+{
+  return !strcmp(option, "output") || !strcmp(option, "log");
+}
+
 PetscErrorCode RheoDeckGetText(RheoDeck deck, const char **text)
 {
   size_t size = 0;
@@ -30,9 +36,11 @@ PetscErrorCode RheoDeckGetText(RheoDeck deck, const char **text)
   if (!deck->text) {
     FILE *file = open_memstream(&deck->text, &size);
     PetscCheck(file, deck->comm, PETSC_ERR_MEM, "open_memstream failed");
-    for (const DeckNode *child = deck->root.child; child; child = child->next) WriteNode(file, child, 0);
+    for (const DeckNode *child = deck->root.child; child; child = child->next) {
+      if (child->source || !ConcernsThisRunOnly(child->option)) WriteNode(file, child, 0);
+    }
     for (int i = 0; i < deck->n_arguments; ++i) { /* no key of deck or schema has claimed them yet */
-      if (deck->arguments[i].merged) continue;
+      if (deck->arguments[i].merged || ConcernsThisRunOnly(deck->arguments[i].name)) continue;
       fprintf(file, "%s: ", deck->arguments[i].name);
       RheoYamlScalar(file, deck->arguments[i].value, RHEO_SCALAR_BLOCK);
       fputc('\n', file);

@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct {
   char message[2048];
   PetscBool quiet;
-  PetscBool trail; /* this rank printed the last error of ours and goes on printing the functions it comes up
+  PetscBool printed; /* this rank printed the last error */
+  PetscBool trail;   /* ... which was ours, and goes on printing the functions it comes up
                       through */
 } error_state;
 
@@ -55,7 +57,7 @@ static void PrintBacktrace(void)
     char *open = strchr(names[i], '('), *plus = open ? strchr(open, '+') : NULL;
     if (!plus || plus == open + 1) continue;
     *plus = 0;
-    if (strncmp(open + 1, "PetscError", 10))
+    if (strncmp(open + 1, "PetscError", 10) && strncmp(open + 1, "__libc", 6))
       fprintf(stderr, "  from %s() in %s\n", open + 1, BaseName(strtok(names[i], "(")));
   }
   free(names);
@@ -81,6 +83,15 @@ static void PrintFirst(PetscErrorCode code, const char *function, const char *fi
           kind ? kind : "", error_state.message, function ? function : "?", BaseName(file), line);
 }
 
+/* A PetscCall in main itself has nowhere to return to: PETSc would abort there with its own code for a status. Ranks
+ * that printed nothing give the one that does a moment. */
+static void LeaveMain(PetscErrorCode code, const char *function)
+{
+  if (!function || strcmp(function, "main") || error_state.quiet) return;
+  if (!error_state.printed) sleep(1);
+  Abort(RheoExitStatus(code));
+}
+
 /* PETSc calls this where an error is raised (INITIAL, on the communicator that shares it) and in every caller
  * that it passes on the way up (REPEAT, on PETSC_COMM_SELF whatever the first one was). */
 static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, const char *file,
@@ -91,11 +102,12 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
   if (type == PETSC_ERROR_REPEAT) {
     if (error_state.trail && !error_state.quiet)
       fprintf(stderr, "  from %s() at %s:%d\n", function ? function : "?", BaseName(file), line);
+    LeaveMain(code, function);
     return code;
   }
   snprintf(error_state.message, sizeof error_state.message, "%s", message ? message : "");
   error_state.message[strcspn(error_state.message, "\n")] = 0;
-  error_state.trail = PETSC_FALSE;
+  error_state.printed = error_state.trail = PETSC_FALSE;
   if (error_state.quiet) return code;
   if (comm != MPI_COMM_NULL) {
     MPI_Comm_rank(comm, &rank);
@@ -104,12 +116,14 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
   MPI_Comm_size(PETSC_COMM_WORLD, &job);
   if (rank == 0) {
     PrintFirst(code, function, file, line);
+    error_state.printed = PETSC_TRUE;
     error_state.trail = code == RHEO_ERR_INPUT ? PETSC_FALSE : PETSC_TRUE;
     if (size < job) { /* the other ranks know nothing of it and would wait for ever */
       if (error_state.trail) PrintBacktrace();
       Abort(RheoExitStatus(code));
     }
   }
+  LeaveMain(code, function);
   return code;
 }
 

@@ -316,8 +316,10 @@ static void TextLoadsToAnEqualDeck(void **state)
                                   "ts: {rtol: 1e-7, type: rk}\n";
   const char *first, *second;
   RheoDeck deck = Load(deck_text);
-  Arguments(deck, "-train_batch 5 -prior_beta_mean -3 -train_layers actnorm,@odd -ts_atol 1e-9 "
-                  "-flow_rqs_coupling_bins 4");
+  Arguments(
+      deck,
+      "-output here -ts_monitor -train_batch 5 -prior_beta_mean -3 -train_layers actnorm,@odd -ts_atol 1e-9 "
+      "-flow_rqs_coupling_bins 4");
   PetscBool same;
   RheoErrorSetQuiet(PETSC_TRUE);
   (void)RheoDeckCheck(deck, N_SECTIONS, sections); /* merges; '@odd' is not a layer */

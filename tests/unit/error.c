@@ -90,6 +90,24 @@ static void OurErrorHasATrailAndStatus1(void **state)
   Expect("2", "ours-alone", 1, "rheo: internal error", 1);
 }
 
+static void CallInMainKeepsTheStatus(void **state)
+{
+  (void)state;
+  Expect("1", "in-main", 2, "rheo: error: flu.yaml:12", 1);
+  Expect("2", "in-main", 2, "rheo: error: flu.yaml:12", 1);
+}
+
+static void UnusedOptionsOfPetscAreNamed(void **state)
+{
+  (void)state;
+  char *err;
+  const char *argv[] = {self, "nothing", "-ts_rk_tpye", "5dp", "-train_batch", "3", NULL};
+  assert_int_equal(RunProgram(argv, 60, &err), 0);
+  assert_int_equal(CountLines(err, ""), 1);
+  assert_non_null(strstr(err, "warning: -ts_rk_tpye: "));
+  free(err);
+}
+
 static void GoodRunIsSilent(void **state)
 {
   (void)state;
@@ -142,10 +160,15 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(InputErrorIsOneLineAndStatus2), cmocka_unit_test(InputErrorOfOneRankEndsTheJob),
       cmocka_unit_test(OurErrorHasATrailAndStatus1),   cmocka_unit_test(GoodRunIsSilent),
+      cmocka_unit_test(CallInMainKeepsTheStatus),      cmocka_unit_test(UnusedOptionsOfPetscAreNamed),
       cmocka_unit_test(QuietKeepsTheMessage),          cmocka_unit_test(LibrariesReportThroughUs),
       cmocka_unit_test(OnlyPetscOptionsArePetscs),
   };
   self = argv[0];
+  if (argc > 1 && !strcmp(argv[1], "in-main")) {
+    PetscCall(RheoInitialize(&argc, &argv));
+    PetscCall(Mistake(PETSC_COMM_WORLD));
+  }
   if (argc > 1) return Program(argc, argv);
   return RUN_TESTS(argc, argv, tests);
 }
