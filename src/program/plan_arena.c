@@ -22,6 +22,65 @@ static void life_times(RheoPlan plan)
   }
 }
 
+/* ---- Results in the place of arguments ---- */
+
+/* Whether the group's output o may overwrite its operand k tile by tile: nothing reads the operand after the result is
+ * written, and fused operations, which may not write over what they read, do not read it when it is. */
+static int can_overwrite(const PlanStep *step, int k, int o)
+{
+  const PlanGroup *group = step->group;
+  int written = -1;
+  for (int j = 0; j < step->n_in + step->n_out; j++)
+    if (j != k && step->operand[j].buffer == step->operand[k].buffer) return 0;
+  for (int j = 0; j < group->n_instruction; j++) {
+    const PlanInstruction *it = &group->instruction[j];
+    int reads = 0;
+    for (int a = 0; a < it->node->n_arg; a++) reads |= it->arg[a] == k;
+    if (reads && written >= 0) return 0;
+    if (it->out == o) written = j;
+    if (reads && it->out == o && it->node->op == RHEO_OP_FUSED) return 0;
+  }
+  return 1;
+}
+
+static int is_whole(const RheoPlan plan, const PlanStep *step, int k)
+{
+  const PlanBuffer *buffer = &plan->buffer[step->operand[k].buffer];
+  return buffer->kind == PLAN_ARENA && step->group->walk[k].kind == PLAN_WALK_DENSE &&
+         step->operand[k].offset == 0 && buffer->size == step->group->size;
+}
+
+/* Outputs of groups take over the buffers of operands that die there: less memory to go through. */
+static PetscErrorCode overwrite(RheoPlan plan)
+{
+  int *now;
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(plan->n_buffer, &now));
+  for (int b = 0; b < plan->n_buffer; b++) now[b] = b;
+  for (int s = 0; s < plan->n_step; s++) {
+    PlanStep *step = &plan->step[s];
+    for (int k = 0; k < step->n_in + step->n_out; k++) step->operand[k].buffer = now[step->operand[k].buffer];
+    if (step->kind != PLAN_STEP_GROUP) continue;
+    for (int o = step->n_in; o < step->n_in + step->n_out; o++) {
+      PlanBuffer *result = &plan->buffer[step->operand[o].buffer];
+      if (!is_whole(plan, step, o) || result->first != s) continue;
+      for (int k = 0; k < step->n_in; k++) {
+        PlanBuffer *operand = &plan->buffer[step->operand[k].buffer];
+        if (operand->last != s || !is_whole(plan, step, k) || !can_overwrite(step, k, o)) continue;
+        now[step->operand[o].buffer] = step->operand[k].buffer;
+        step->operand[o].buffer = step->operand[k].buffer;
+        operand->last = result->last;
+        result->last = -1;
+        break;
+      }
+    }
+  }
+  PetscCall(PetscFree(now));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Offsets ---- */
+
 static int larger_first(const void *x, const void *y)
 {
   const PlanBuffer *a = *(PlanBuffer *const *)x, *b = *(PlanBuffer *const *)y;
@@ -86,6 +145,10 @@ PetscErrorCode PlanArena(RheoPlan plan)
   int n = 0;
   PetscFunctionBeginUser;
   life_times(plan);
+  for (int k = 0; k < plan->n_buffer; k++)
+    if (plan->buffer[k].kind == PLAN_ARENA && plan->buffer[k].last >= 0)
+      plan->info.arena_bytes_without_reuse += aligned(plan->buffer[k].size * plan->real);
+  PetscCall(overwrite(plan));
   PetscCall(PetscMalloc1(plan->n_buffer, &order));
   PetscCall(PetscMalloc1(plan->n_buffer, &rivals));
   for (int k = 0; k < plan->n_buffer; k++)
@@ -94,7 +157,6 @@ PetscErrorCode PlanArena(RheoPlan plan)
   for (int k = 0; k < n; k++) {
     place_buffer(order[k], k, order, rivals, plan->real);
     const size_t bytes = aligned(order[k]->size * plan->real);
-    plan->info.arena_bytes_without_reuse += bytes;
     if (order[k]->offset + bytes > plan->arena_bytes) plan->arena_bytes = order[k]->offset + bytes;
   }
   plan->info.arena_bytes = plan->arena_bytes;
