@@ -4,6 +4,8 @@
  * transform_types.def; a base is one file and one line in base_types.def. Deck:
  *   flow: {base: normal, stack: [lu, rqs_coupling], repeat: 5, net: {type: resmlp, hidden: 50, layers: 2},
  *          rqs_coupling: {bins: 10, bound: 3}}
+ * Between the data and the stack stand `bounded`, where there are bounds, and `standardize`, unless flow.standardize is no;
+ * with it the context is standardised too. Both are fixed by RheoFlowFit and kept with the parameters.
  */
 #pragma once
 #include "../nn/nn.h"

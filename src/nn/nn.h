@@ -30,7 +30,9 @@ extern const RheoNetType *const RheoNetTypes[]; /* NULL at the end: linear, mlp,
 
 RheoVal rx_net(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out, double out_gain);
 
-/* x W + b with parameters scope.weight (I, O) and scope.bias (O), initialised as init says, times gain. */
+/* x W + b with parameters scope.weight (I, O) and scope.bias (O), initialised as init says, times gain. torch: uniform on
+ * +-1/sqrt(I), both; kaiming: normal, variance 2/I; xavier: uniform, variance 2/(I + O); orthogonal: orthonormal rows or
+ * columns, drawn from the parameter's name whatever the seed; biases 0 but for torch. */
 RheoVal rx_dense(RheoScope scope, RheoVal x, int n_out, RheoActivation activation, RheoNetInit init, double gain);
 
 /* Dropout with the inverted scaling 1/(1 - rate); x itself outside training. */
