@@ -48,7 +48,8 @@ int rheo_sir_infected(double beta, double gamma, double population, double initi
 {
   double s[ORDER + 1] = {population - initial}, i[ORDER + 1] = {initial}, t = 0;
   int day = 0;
-  for (int n = 0; n < MAX_STEPS && i[0] > 0; ++n) {
+  if (!(beta >= 0 && gamma >= 0 && isfinite(beta + gamma))) return 1;
+  for (int n = 0; n < MAX_STEPS && i[0] > DBL_MIN; ++n) {
     expand(beta / population, gamma, s, i);
     const double h = step_size(s, i, population);
     if (!(h > 0)) return 1;
@@ -58,7 +59,7 @@ int rheo_sir_infected(double beta, double gamma, double population, double initi
     i[0] = evaluate(i, h);
     t += h;
   }
-  if (i[0] != 0) return 1;
+  if (!(fabs(i[0]) <= DBL_MIN)) return 1;
   for (; day < n_days; ++day) infected[day] = 0; /* below the smallest double */
   return 0;
 }
