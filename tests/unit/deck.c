@@ -1,10 +1,12 @@
 /* The deck: what may stand in it, what the command line changes, and what is said about mistakes.
  * ranks: 1 2 */
 #include "base/deck.h"
+#include "capture.h"
 #include "check.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
   int epochs;
@@ -386,6 +388,23 @@ static void PetscOptionsGoToPetsc(void **state)
   OK(RheoDeckDestroy(&deck));
 }
 
+static void SchemaIsShownWithDefaultsAndRules(void **state)
+{
+  (void)state;
+  int rank;
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  Capture capture = CaptureStart(STDOUT_FILENO, 0);
+  OK(RheoSectionView(PETSC_COMM_WORLD, &sections[0]));
+  OK(RheoSectionView(PETSC_COMM_WORLD, &sections[2]));
+  char *text = CaptureEnd(&capture);
+  assert_int_equal(CountLines(text, "train: training"), !rank);
+  assert_int_equal(
+      CountLines(text, "  train.epochs    int     10          [1, inf)                 passes over"), !rank);
+  assert_int_equal(CountLines(text, "  train.file      text    -  "), !rank);
+  assert_int_equal(CountLines(text, "  prior.*.type   text  required  "), !rank);
+  free(text);
+}
+
 static void InternedTextsAreOne(void **state)
 {
   (void)state;
@@ -417,6 +436,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(FilesAreReadOrRejected),
       cmocka_unit_test(TextLoadsToAnEqualDeck),
       cmocka_unit_test(PetscOptionsGoToPetsc),
+      cmocka_unit_test(SchemaIsShownWithDefaultsAndRules),
       cmocka_unit_test(InternedTextsAreOne),
   };
   return RUN_TESTS(argc, argv, tests);
