@@ -147,3 +147,15 @@ void RheoYamlReals(RheoYaml *yaml, const char *name, int n, const double *values
   }
   fputs("]\n", yaml->file);
 }
+
+void RheoYamlBlock(RheoYaml *yaml, const char *name, const char *text)
+{
+  if (Silent(yaml)) return;
+  Name(yaml, name);
+  fputs(" |\n", yaml->file);
+  while (*text) {
+    const size_t n = strcspn(text, "\n");
+    fprintf(yaml->file, "%*s%.*s\n", 2 * yaml->depth + 2, "", (int)n, text);
+    text += n + (text[n] == '\n');
+  }
+}

@@ -14,4 +14,5 @@ void RheoYamlClose(RheoYaml *yaml);
 void RheoYamlReal(RheoYaml *yaml, const char *name, double value); /* %.6g; .nan and .inf as YAML has them */
 void RheoYamlInt(RheoYaml *yaml, const char *name, long long value);
 void RheoYamlText(RheoYaml *yaml, const char *name, const char *value); /* quoted where YAML needs it */
+void RheoYamlBlock(RheoYaml *yaml, const char *name, const char *text); /* many lines, as they are */
 void RheoYamlReals(RheoYaml *yaml, const char *name, int n, const double *values); /* flow sequence [a, b] */
