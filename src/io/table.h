@@ -1,17 +1,21 @@
 /* Tables: named columns in blocks, in HDF5. Data sets and posterior samples are tables.
  *
  * The file (format 1):
- *   /                  attributes: rheo_format (int, 1), kind ("dataset" or "samples"), rows (int64), version, commit,
- *                      verb, deck (the YAML that made it, as it was run)
- *   /<block>           (rows, width) little-endian double, float or int8; attributes: columns (strings, width), units
- *                      (strings, width), checksum (of the bytes as stored)
- *   /extra/<name>      (n) double: small vectors such as the observation
- * A data set has blocks `parameters` (N, D), `data` (N, C), `status` (N, 1) int8 of RheoSimulationStatus, and `weights`
- * (N, 1) where there are any. Samples have `parameters`, `derived` where there are any, and `log_prob` (N, 1).
+ *   /                  attributes: rheo_format (int, 1), kind ("dataset" or "samples"), rows (int64),
+ * version, commit, verb, checksum (of all blocks, below) /deck              a string: the YAML that made the
+ * file, as it was run
+ *   /<block>           (rows, width) little-endian double, float or int8; attributes: place (int, its order
+ * among the blocks), columns (strings, width), units (strings, width) /extra/<name>      (n) double: small
+ * vectors such as the observation A data set has blocks `parameters` (N, D), `data` (N, C), `status` (N, 1)
+ * int8 of RheoSimulationStatus, and `weights` (N, 1) where there are any. Samples have `parameters`,
+ * `derived` where there are any, and `log_prob` (N, 1).
  *
- * A file is a function of deck and version alone: no date, host, rank count or wall time stands in it (these are in run.yaml
- * beside it), HDF5 keeps no times, and the layout is contiguous. Two runs of the same deck give files that are equal byte
- * by byte, on any number of ranks.
+ * The checksum is the sum modulo 2^64, over blocks b and rows i, of the FNV-1a checksum of (b, i, the row as
+ * doubles), so that ranks can compute it apart; it is verified by reading.
+ *
+ * A file is a function of deck and version alone: no date, host, rank count or wall time stands in it (these
+ * are in run.yaml beside it), HDF5 keeps no times, and the layout is contiguous. Two runs of the same deck
+ * give files that are equal byte by byte, on any number of ranks.
  */
 #pragma once
 #include "../base/deck.h"
@@ -36,29 +40,32 @@ typedef struct {
 
 typedef struct {
   const char *kind, *verb;
-  const char *deck;    /* text; NULL for none */
-  int64_t n;           /* rows of the whole table */
-  int64_t begin, end;  /* rows held here */
+  const char *deck;   /* text; NULL for none */
+  int64_t n;          /* rows of the whole table */
+  int64_t begin, end; /* rows held here */
+  uint64_t checksum;  /* set by Read and Write */
   int n_blocks, n_extras;
   RheoBlock block[RHEO_TABLE_BLOCKS];
   RheoExtra extra[RHEO_TABLE_EXTRAS];
 } RheoTable;
 
-/* Writes a table whose rows are spread over comm in rank order (begin, end). Through a temporary file that is renamed when
- * whole. Collective. */
-PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, const RheoTable *table);
+/* Writes a table whose rows are spread over comm in rank order (begin, end). Through a temporary file that is
+ * renamed when whole. Collective. */
+PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table);
 
-/* Reads a table; kind NULL accepts any. whole: every rank gets all rows; else its RheoRange. Memory is the table's, freed by
- * RheoTableDestroy; strings are interned. A missing file, a foreign or truncated one, another kind, a later format are
- * RHEO_ERR_INPUT that name the file and what is wrong. Collective. */
-PetscErrorCode RheoTableRead(MPI_Comm comm, const char *path, const char *kind, PetscBool whole, RheoTable **table);
+/* Reads a table; kind NULL accepts any. whole: every rank gets all rows; else its RheoRange. Memory is the
+ * table's, freed by RheoTableDestroy; strings are interned. A missing file, a foreign or truncated one,
+ * another kind, a later format are RHEO_ERR_INPUT that name the file and what is wrong. Collective. */
+PetscErrorCode RheoTableRead(MPI_Comm comm, const char *path, const char *kind, PetscBool whole,
+                             RheoTable **table);
 PetscErrorCode RheoTableDestroy(RheoTable **table);
 RheoBlock *RheoTableBlock(RheoTable *table, const char *name); /* NULL where absent */
 RheoExtra *RheoTableExtra(RheoTable *table, const char *name);
 
-/* Comma- or blank-separated text with an optional header line and # comments: one block `columns`. Every rank gets all rows.
- * Errors name the line. Collective. */
+/* Comma- or blank-separated text with an optional header line and # comments: one block `columns`. Every rank
+ * gets all rows. Errors name the line. Collective. */
 PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **table);
 
-/* The kind of a Rheo file ("dataset", "samples", "model"), interned; other files are RHEO_ERR_INPUT. Collective. */
+/* The kind of a Rheo file ("dataset", "samples", "model"), interned; other files are RHEO_ERR_INPUT.
+ * Collective. */
 PetscErrorCode RheoFileKind(MPI_Comm comm, const char *path, const char **kind);

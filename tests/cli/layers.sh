@@ -8,12 +8,12 @@ wrong=0
 say() { echo "$*" >&2; wrong=1; }
 
 # Includes point one way: a room may include rooms of a lower number and itself. Rooms of one number do not know each
-# other, but plot may use io. io/model.* stores what train makes and so stands above it. src/rheo.* and the programs may
+# other, but plot may use io. src/rheo.* and the programs may
 # include everything, tests too.
 # shellcheck disable=SC2016
 awk_layers='
   BEGIN {
-    split("base 0 io 1 plot 1 program 2 nn 3 flow 4 cnf 4 objective 5 target 5 sim 5 train 6 io/model 6.5 infer 7 apps 8", word, " ")
+    split("base 0 io 1 plot 1 program 2 nn 3 flow 4 cnf 4 objective 5 target 5 sim 5 train 6 infer 7 apps 8", word, " ")
     for (i = 1; i in word; i += 2) level[word[i]] = word[i + 1]
     beside["plot", "io"] = 1
   }
@@ -31,7 +31,6 @@ awk_layers='
   function room(path,   part) { # "" outside the rooms
     path = plain(path)
     if (path ~ /^apps\//) return "apps"
-    if (path ~ /^src\/io\/model\./) return "io/model"
     return split(path, part, "/") > 2 && part[1] == "src" ? part[2] : ""
   }
   function folder_of(name) { sub(/\/.*/, "", name); return name }

@@ -1,0 +1,291 @@
+#include "hdf5.h"
+#include "../base/deck.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+hid_t RheoH5GroupCreate(hid_t parent, const char *name)
+{
+  const hid_t how = H5Pcreate(H5P_GROUP_CREATE);
+  H5Pset_obj_track_times(how, 0);
+  const hid_t group = H5Gcreate2(parent, name, H5P_DEFAULT, how, H5P_DEFAULT);
+  H5Pclose(how);
+  return group;
+}
+
+hid_t RheoH5DatasetCreate(hid_t parent, const char *name, hid_t type, int n_dims, const hsize_t *dims)
+{
+  const hid_t how = H5Pcreate(H5P_DATASET_CREATE),
+              space = n_dims ? H5Screate_simple(n_dims, dims, NULL) : H5Screate(H5S_SCALAR);
+  H5Pset_obj_track_times(how, 0);
+  H5Pset_layout(how, H5D_CONTIGUOUS);
+  H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
+  H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
+  const hid_t set = H5Dcreate2(parent, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT);
+  H5Sclose(space);
+  H5Pclose(how);
+  return set;
+}
+
+static hid_t TextType(size_t size)
+{
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, size);
+  H5Tset_strpad(type, H5T_STR_NULLPAD);
+  return type;
+}
+
+static int WriteAttribute(hid_t object, const char *name, hid_t stored, hid_t type, hid_t space,
+                          const void *value)
+{
+  const hid_t attribute = H5Acreate2(object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
+  const int status = attribute >= 0 && H5Awrite(attribute, type, value) >= 0 ? 0 : -1;
+  if (attribute >= 0) H5Aclose(attribute);
+  return status;
+}
+
+int RheoH5WriteText(hid_t object, const char *name, const char *text)
+{
+  const hid_t space = H5Screate(H5S_SCALAR), type = TextType(*text ? strlen(text) : 1);
+  const int status = WriteAttribute(object, name, type, type, space, text);
+  H5Tclose(type);
+  H5Sclose(space);
+  return status;
+}
+
+int RheoH5WriteInt(hid_t object, const char *name, int64_t value)
+{
+  const hid_t space = H5Screate(H5S_SCALAR);
+  const int status = WriteAttribute(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, space, &value);
+  H5Sclose(space);
+  return status;
+}
+
+int RheoH5WriteChecksum(hid_t object, uint64_t value)
+{
+  const hid_t space = H5Screate(H5S_SCALAR);
+  const int status = WriteAttribute(object, "checksum", H5T_STD_U64LE, H5T_NATIVE_UINT64, space, &value);
+  H5Sclose(space);
+  return status;
+}
+
+/* n strings side by side, each of the size of the longest, padded with zeros. */
+static char *Pack(int n, const char *const *texts, size_t *size)
+{
+  *size = 1;
+  for (int i = 0; i < n; i++)
+    if (strlen(texts[i]) > *size) *size = strlen(texts[i]);
+  char *packed = calloc((size_t)(n ? n : 1), *size + 1);
+  for (int i = 0; packed && i < n; i++) memcpy(packed + (size_t)i * *size, texts[i], strlen(texts[i]));
+  return packed;
+}
+
+int RheoH5WriteTexts(hid_t object, const char *name, int n, const char *const *texts)
+{
+  const hsize_t dims = (hsize_t)n;
+  size_t size;
+  char *packed = Pack(n, texts, &size);
+  const hid_t space = H5Screate_simple(1, &dims, NULL), type = TextType(size);
+  const int status = packed ? WriteAttribute(object, name, type, type, space, packed) : -1;
+  free(packed);
+  H5Tclose(type);
+  H5Sclose(space);
+  return status;
+}
+
+int RheoH5WriteVector(hid_t parent, const char *name, hid_t type, size_t n, const void *values)
+{
+  const hsize_t dims = n;
+  const hid_t set = RheoH5DatasetCreate(parent, name, type, 1, &dims);
+  const int status =
+      set >= 0 && (!n || H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0) ? 0 : -1;
+  if (set >= 0) H5Dclose(set);
+  return status;
+}
+
+int RheoH5WriteLongText(hid_t parent, const char *name, const char *text)
+{
+  const hid_t type = TextType(*text ? strlen(text) : 1),
+              set = RheoH5DatasetCreate(parent, name, type, 0, NULL);
+  const int status = set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) >= 0 ? 0 : -1;
+  if (set >= 0) H5Dclose(set);
+  H5Tclose(type);
+  return status;
+}
+
+/* Reads an attribute of `expected` elements of the type; 0 elements of expectation: a scalar. */
+static int ReadAttribute(hid_t object, const char *name, hid_t type, hssize_t expected, void *value)
+{
+  if (H5Aexists(object, name) <= 0) return -1;
+  const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+  if (attribute < 0) return -1;
+  const hid_t space = H5Aget_space(attribute);
+  const int status =
+      H5Sget_simple_extent_npoints(space) == expected && H5Aread(attribute, type, value) >= 0 ? 0 : -1;
+  H5Sclose(space);
+  H5Aclose(attribute);
+  return status;
+}
+
+/* The size of the strings of an attribute or data set; 0 where its type is no string of fixed size. */
+static size_t TextSize(hid_t type)
+{
+  const size_t size =
+      H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 ? H5Tget_size(type) : 0;
+  H5Tclose(type);
+  return size;
+}
+
+int RheoH5ReadTexts(hid_t object, const char *name, int n, const char **texts)
+{
+  if (H5Aexists(object, name) <= 0) return -1;
+  const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+  if (attribute < 0) return -1;
+  const size_t size = TextSize(H5Aget_type(attribute));
+  H5Aclose(attribute);
+  if (!size || size > 65536) return -1;
+  char *packed = calloc((size_t)n, size), *one = calloc(1, size + 1);
+  const hid_t type = TextType(size);
+  const int status = packed && one ? ReadAttribute(object, name, type, n, packed) : -1;
+  for (int i = 0; !status && i < n; i++) {
+    memcpy(one, packed + (size_t)i * size, size);
+    texts[i] = RheoIntern(one);
+  }
+  H5Tclose(type);
+  free(packed);
+  free(one);
+  return status;
+}
+
+int RheoH5ReadText(hid_t object, const char *name, const char **text)
+{
+  return RheoH5ReadTexts(object, name, 1, text);
+}
+
+int RheoH5ReadInt(hid_t object, const char *name, int64_t *value)
+{
+  return ReadAttribute(object, name, H5T_NATIVE_INT64, 1, value);
+}
+
+int RheoH5ReadChecksum(hid_t object, uint64_t *value)
+{
+  return ReadAttribute(object, "checksum", H5T_NATIVE_UINT64, 1, value);
+}
+
+int RheoH5VectorSize(hid_t parent, const char *name, size_t *n)
+{
+  if (H5Lexists(parent, name, H5P_DEFAULT) <= 0) return -1;
+  const hid_t set = H5Dopen2(parent, name, H5P_DEFAULT);
+  if (set < 0) return -1;
+  const hid_t space = H5Dget_space(set);
+  const hssize_t points = H5Sget_simple_extent_ndims(space) == 1 ? H5Sget_simple_extent_npoints(space) : -1;
+  H5Sclose(space);
+  H5Dclose(set);
+  *n = points < 0 ? 0 : (size_t)points;
+  return points < 0 ? -1 : 0;
+}
+
+int RheoH5ReadVector(hid_t parent, const char *name, hid_t type, size_t n, void *values)
+{
+  size_t stored;
+  if (RheoH5VectorSize(parent, name, &stored) || stored != n) return -1;
+  if (!n) return 0;
+  const hid_t set = H5Dopen2(parent, name, H5P_DEFAULT);
+  const int status = set >= 0 && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0 ? 0 : -1;
+  if (set >= 0) H5Dclose(set);
+  return status;
+}
+
+int RheoH5ReadLongText(hid_t parent, const char *name, const char **text)
+{
+  if (H5Lexists(parent, name, H5P_DEFAULT) <= 0) return -1;
+  const hid_t set = H5Dopen2(parent, name, H5P_DEFAULT);
+  if (set < 0) return -1;
+  const size_t size = TextSize(H5Dget_type(set));
+  char *value = size ? calloc(1, size + 1) : NULL;
+  const hid_t type = TextType(size ? size : 1);
+  const int status = value && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0 ? 0 : -1;
+  if (!status) *text = RheoIntern(value);
+  free(value);
+  H5Tclose(type);
+  H5Dclose(set);
+  return status;
+}
+
+/* What is wrong with a file, or NULL. Rank 0 finds out, so that all ranks hear the same. */
+static const char *Inspect(const char *path, const char *kind, char *text, size_t n)
+{
+  const char *found;
+  int64_t format = 0;
+
+  if (access(path, R_OK)) {
+    snprintf(text, n, "cannot be read: %s", strerror(errno));
+    return text;
+  }
+  if (H5Fis_hdf5(path) <= 0) return "is not an HDF5 file";
+  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (file < 0) return "is an HDF5 file that cannot be opened: truncated or damaged";
+  if (RheoH5ReadInt(file, "rheo_format", &format) || RheoH5ReadText(file, "kind", &found)) {
+    H5Fclose(file);
+    return "is an HDF5 file, but none of Rheo's";
+  }
+  H5Fclose(file);
+  if (format > RHEO_FILE_FORMAT) {
+    snprintf(text, n, "has format %lld; this version of Rheo knows up to %d", (long long)format,
+             RHEO_FILE_FORMAT);
+    return text;
+  }
+  if (kind && strcmp(kind, found)) {
+    snprintf(text, n, "is a %s file, not a %s file", found, kind);
+    return text;
+  }
+  return NULL;
+}
+
+PetscErrorCode RheoH5Open(MPI_Comm comm, const char *path, const char *kind, hid_t *file, const char **found)
+{
+  char text[256], message[256] = "";
+  PetscMPIInt rank;
+  PetscBool good;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) {
+    const char *wrong = Inspect(path, kind, text, sizeof text);
+    if (wrong) snprintf(message, sizeof message, "%s", wrong);
+  }
+  PetscCallMPI(MPI_Bcast(message, sizeof message, MPI_CHAR, 0, comm));
+  RheoInputCheck(!message[0], comm, "%s: %s", path, message);
+  *file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  PetscCall(RheoAgree(comm, (PetscBool)(*file >= 0 && !RheoH5ReadText(*file, "kind", found)), &good));
+  RheoInputCheck(good, comm, "%s: cannot be read on every rank; is it on a file system that all nodes share?",
+                 path);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+const char *RheoH5TemporaryPath(const char *path)
+{
+  char text[PETSC_MAX_PATH_LEN];
+  snprintf(text, sizeof text, "%s.tmp", path);
+  return RheoIntern(text);
+}
+
+PetscErrorCode RheoH5Commit(MPI_Comm comm, const char *path)
+{
+  PetscMPIInt rank;
+  int failed = 0;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) {
+    const int file = open(RheoH5TemporaryPath(path), O_RDONLY);
+    failed = file < 0 || fsync(file) || rename(RheoH5TemporaryPath(path), path) ? errno : 0;
+    if (file >= 0) close(file);
+  }
+  PetscCallMPI(MPI_Bcast(&failed, 1, MPI_INT, 0, comm));
+  RheoInputCheck(!failed, comm, "%s: cannot be written: %s", path, strerror(failed));
+  PetscFunctionReturn(RHEO_OK);
+}

@@ -1,0 +1,38 @@
+/* The few HDF5 calls that tables and models share. Functions return 0, or -1 where HDF5 refused; the caller
+ * turns that into one message that names the file. No file keeps times, so that equal content gives equal
+ * bytes. */
+#pragma once
+#include "../base/error.h"
+#include <hdf5.h>
+#include <stdint.h>
+
+enum { RHEO_FILE_FORMAT = 1 };
+
+hid_t RheoH5GroupCreate(hid_t parent, const char *name);
+/* A contiguous data set of the given shape, not yet written; negative on failure. */
+hid_t RheoH5DatasetCreate(hid_t parent, const char *name, hid_t type, int n_dims, const hsize_t *dims);
+
+int RheoH5WriteText(hid_t object, const char *name, const char *text); /* attribute */
+int RheoH5WriteInt(hid_t object, const char *name, int64_t value);
+int RheoH5WriteChecksum(hid_t object, uint64_t value);
+int RheoH5WriteTexts(hid_t object, const char *name, int n, const char *const *texts);
+int RheoH5WriteVector(hid_t parent, const char *name, hid_t type, size_t n,
+                      const void *values);                                 /* data set (n) */
+int RheoH5WriteLongText(hid_t parent, const char *name, const char *text); /* data set */
+
+/* Strings are interned. */
+int RheoH5ReadText(hid_t object, const char *name, const char **text);
+int RheoH5ReadInt(hid_t object, const char *name, int64_t *value);
+int RheoH5ReadChecksum(hid_t object, uint64_t *value);
+int RheoH5ReadTexts(hid_t object, const char *name, int n, const char **texts);
+int RheoH5ReadVector(hid_t parent, const char *name, hid_t type, size_t n, void *values);
+int RheoH5ReadLongText(hid_t parent, const char *name, const char **text);
+int RheoH5VectorSize(hid_t parent, const char *name, size_t *n);
+
+/* Opens a Rheo file for reading on every rank and checks that it is one; kind NULL accepts any.
+ * RHEO_ERR_INPUT names what is wrong. Collective. */
+PetscErrorCode RheoH5Open(MPI_Comm comm, const char *path, const char *kind, hid_t *file, const char **found);
+
+/* path.tmp, and its renaming when all is written and flushed to disk. Collective. */
+const char *RheoH5TemporaryPath(const char *path);
+PetscErrorCode RheoH5Commit(MPI_Comm comm, const char *path);

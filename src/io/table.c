@@ -1,0 +1,292 @@
+#include "table.h"
+#include "../base/checksum.h"
+#include "../base/provenance.h"
+#include "../base/reduce.h"
+#include "hdf5.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static hid_t StoredType(RheoStore store)
+{
+  return store == RHEO_STORE_INT8    ? H5T_STD_I8LE
+         : store == RHEO_STORE_FLOAT ? H5T_IEEE_F32LE
+                                     : H5T_IEEE_F64LE;
+}
+
+/* The part of the checksum that rows held here give. Values are first brought to the precision of the file,
+ * and every NaN to one pattern, so that reading gives the same number as writing. */
+static uint64_t PartialChecksum(const RheoTable *table)
+{
+  uint64_t sum = 0;
+  for (int b = 0; b < table->n_blocks; b++) {
+    const RheoBlock *block = &table->block[b];
+    for (int64_t i = 0; i < table->end - table->begin; i++) {
+      const int64_t place[2] = {b, table->begin + i};
+      uint64_t row = RheoChecksum(RHEO_CHECKSUM_START, place, sizeof place);
+      for (int k = 0; k < block->width; k++) {
+        double value = block->value[i * block->width + k];
+        if (block->store == RHEO_STORE_FLOAT) value = (float)value;
+        if (isnan(value)) value = NAN;
+        row = RheoChecksum(row, &value, sizeof value);
+      }
+      sum += row;
+    }
+  }
+  return sum;
+}
+
+/* ---- Writing ---- */
+enum { PIECE_BYTES = 1 << 26 }; /* MPI counts in int */
+
+/* This rank's rows of one block, in pieces; every rank takes part in every piece. */
+static int WriteRows(MPI_Comm comm, hid_t set, const RheoBlock *block, int64_t begin, int64_t end)
+{
+  const int64_t rows_at_once = PetscMax(1, PIECE_BYTES / (8 * PetscMax(1, block->width)));
+  int64_t pieces = (end - begin + rows_at_once - 1) / rows_at_once, most;
+  const hid_t how = H5Pcreate(H5P_DATASET_XFER), space = H5Dget_space(set);
+  int status = 0;
+
+  MPI_Allreduce(&pieces, &most, 1, MPI_INT64_T, MPI_MAX, comm);
+  H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE);
+  for (int64_t piece = 0; piece < most; piece++) {
+    const int64_t first = PetscMin(end, begin + piece * rows_at_once),
+                  rows = PetscMin(rows_at_once, end - first);
+    const hsize_t start[2] = {(hsize_t)first, 0}, count[2] = {(hsize_t)rows, (hsize_t)block->width};
+    const hid_t memory = H5Screate_simple(2, count, NULL);
+    if (rows > 0) {
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
+    } else {
+      H5Sselect_none(space);
+      H5Sselect_none(memory);
+    }
+    if (H5Dwrite(set, H5T_NATIVE_DOUBLE, memory, space, how, block->value + (first - begin) * block->width) <
+        0)
+      status = -1;
+    H5Sclose(memory);
+  }
+  H5Sclose(space);
+  H5Pclose(how);
+  return status;
+}
+
+static int WriteBlock(MPI_Comm comm, hid_t file, const RheoTable *table, int b)
+{
+  const RheoBlock *block = &table->block[b];
+  const hsize_t dims[2] = {(hsize_t)table->n, (hsize_t)block->width};
+  const hid_t set = RheoH5DatasetCreate(file, block->name, StoredType(block->store), 2, dims);
+
+  if (set < 0) return -1;
+  int status =
+      RheoH5WriteInt(set, "place", b) || RheoH5WriteTexts(set, "columns", block->width, block->columns);
+  if (block->units) status = status || RheoH5WriteTexts(set, "units", block->width, block->units);
+  status = status || WriteRows(comm, set, block, table->begin, table->end);
+  H5Dclose(set);
+  return status ? -1 : 0;
+}
+
+static int WriteAll(MPI_Comm comm, hid_t file, const RheoTable *table)
+{
+  int status = RheoH5WriteInt(file, "rheo_format", RHEO_FILE_FORMAT) ||
+               RheoH5WriteText(file, "kind", table->kind) || RheoH5WriteInt(file, "rows", table->n) ||
+               RheoH5WriteText(file, "version", RheoVersion()) ||
+               RheoH5WriteText(file, "commit", RheoCommit()) ||
+               RheoH5WriteText(file, "verb", table->verb ? table->verb : "") ||
+               RheoH5WriteChecksum(file, table->checksum);
+  if (table->deck) status = status || RheoH5WriteLongText(file, "deck", table->deck);
+  for (int b = 0; b < table->n_blocks; b++) status = WriteBlock(comm, file, table, b) || status;
+  const hid_t extra = RheoH5GroupCreate(file, "extra");
+  for (int e = 0; e < table->n_extras; e++)
+    status = status || RheoH5WriteVector(extra, table->extra[e].name, H5T_NATIVE_DOUBLE,
+                                         (size_t)table->extra[e].n, table->extra[e].value);
+  H5Gclose(extra);
+  return status ? -1 : 0;
+}
+
+PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
+{
+  const uint64_t mine = PartialChecksum(table);
+  PetscBool good;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);
+  H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
+  H5Pset_obj_track_times(creation, 0);
+  const hid_t file = H5Fcreate(RheoH5TemporaryPath(path), H5F_ACC_TRUNC, creation, access);
+  H5Pclose(access);
+  H5Pclose(creation);
+  PetscCall(RheoAgree(comm, (PetscBool)(file >= 0), &good));
+  RheoInputCheck(good, comm, "%s: cannot be created; is the folder there and writable?", path);
+  int status = WriteAll(comm, file, table);
+  if (H5Fclose(file) < 0) status = -1;
+  PetscCall(RheoAgree(comm, (PetscBool)(status == 0), &good));
+  RheoInputCheck(good, comm, "%s: writing failed; is the disk full?", path);
+  PetscCall(RheoH5Commit(comm, path));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Reading ---- */
+static int ReadBlock(hid_t file, const char *name, RheoTable *table, RheoBlock *block)
+{
+  hsize_t dims[2] = {0, 0};
+  const hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
+  if (set < 0) return -1;
+  const hid_t space = H5Dget_space(set), type = H5Dget_type(set);
+  int status =
+      H5Sget_simple_extent_ndims(space) == 2 && H5Sget_simple_extent_dims(space, dims, NULL) == 2 ? 0 : -1;
+  const int64_t rows = table->end - table->begin;
+  block->name = RheoIntern(name);
+  block->width = (int)dims[1];
+  block->store = H5Tget_class(type) == H5T_INTEGER ? RHEO_STORE_INT8
+                 : H5Tget_size(type) == 4          ? RHEO_STORE_FLOAT
+                                                   : RHEO_STORE_DOUBLE;
+  const char **names = NULL, **units = NULL;
+  if (status || (int64_t)dims[0] != table->n || block->width < 1) status = -1;
+  if (!status && (PetscMalloc1(block->width, &names) || PetscMalloc1(block->width, &units) ||
+                  PetscMalloc1(rows * block->width, &block->value)))
+    status = -1;
+  block->columns = names;
+  if (!status) status = RheoH5ReadTexts(set, "columns", block->width, names);
+  if (!status && H5Aexists(set, "units") > 0) {
+    status = RheoH5ReadTexts(set, "units", block->width, units);
+    block->units = units;
+  } else {
+    (void)PetscFree(units);
+  }
+  if (!status && rows > 0) {
+    const hsize_t start[2] = {(hsize_t)table->begin, 0}, count[2] = {(hsize_t)rows, dims[1]};
+    const hid_t memory = H5Screate_simple(2, count, NULL);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
+    status = H5Dread(set, H5T_NATIVE_DOUBLE, memory, space, H5P_DEFAULT, block->value) < 0 ? -1 : 0;
+    H5Sclose(memory);
+  }
+  H5Tclose(type);
+  H5Sclose(space);
+  H5Dclose(set);
+  return status;
+}
+
+typedef struct {
+  RheoTable *table;
+  int status;
+} Visit;
+
+/* Blocks are the root's data sets that have a place. */
+static herr_t VisitBlock(hid_t file, const char *name, const H5L_info_t *info, void *data)
+{
+  Visit *visit = data;
+  int64_t place = -1;
+  H5O_info_t object;
+
+  (void)info;
+  if (H5Oget_info_by_name(file, name, &object, H5P_DEFAULT) < 0) return visit->status = -1;
+  if (object.type != H5O_TYPE_DATASET) return 0;
+  const hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
+  if (set < 0) return visit->status = -1;
+  const PetscBool is_block = (PetscBool)(H5Aexists(set, "place") > 0);
+  if (is_block && RheoH5ReadInt(set, "place", &place)) place = -1;
+  H5Dclose(set);
+  if (!is_block) return 0;
+  if (place < 0 || place >= RHEO_TABLE_BLOCKS) return visit->status = -1;
+  if (ReadBlock(file, name, visit->table, &visit->table->block[place])) return visit->status = -1;
+  visit->table->n_blocks = PetscMax(visit->table->n_blocks, (int)place + 1);
+  return 0;
+}
+
+static herr_t VisitExtra(hid_t group, const char *name, const H5L_info_t *info, void *data)
+{
+  Visit *visit = data;
+  RheoTable *table = visit->table;
+  size_t n;
+
+  (void)info;
+  if (table->n_extras == RHEO_TABLE_EXTRAS || RheoH5VectorSize(group, name, &n)) return visit->status = -1;
+  RheoExtra *extra = &table->extra[table->n_extras++];
+  *extra = (RheoExtra){RheoIntern(name), (int)n, NULL};
+  if (PetscMalloc1(n + 1, &extra->value)) return visit->status = -1;
+  if (RheoH5ReadVector(group, name, H5T_NATIVE_DOUBLE, n, extra->value)) return visit->status = -1;
+  return 0;
+}
+
+static int ReadAll(hid_t file, RheoTable *table, uint64_t *checksum)
+{
+  Visit visit = {table, 0};
+
+  if (RheoH5ReadText(file, "verb", &table->verb) || RheoH5ReadChecksum(file, checksum)) return -1;
+  if (H5Lexists(file, "deck", H5P_DEFAULT) > 0 && RheoH5ReadLongText(file, "deck", &table->deck)) return -1;
+  if (H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, NULL, VisitBlock, &visit) < 0 || visit.status) return -1;
+  for (int b = 0; b < table->n_blocks; b++)
+    if (!table->block[b].name) return -1;
+  const hid_t extra = H5Gopen2(file, "extra", H5P_DEFAULT);
+  if (extra < 0) return -1;
+  const herr_t status = H5Literate(extra, H5_INDEX_NAME, H5_ITER_INC, NULL, VisitExtra, &visit);
+  H5Gclose(extra);
+  return status < 0 || visit.status ? -1 : 0;
+}
+
+PetscErrorCode RheoTableRead(MPI_Comm comm, const char *path, const char *kind, PetscBool whole,
+                             RheoTable **out)
+{
+  RheoTable *table;
+  uint64_t mine, checksum = 0;
+  PetscBool good;
+  hid_t file;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&table));
+  PetscCall(RheoH5Open(comm, path, kind, &file, &table->kind));
+  RheoInputCheck(strcmp(table->kind, "model"), comm, "%s: is a model file, not a table", path);
+  PetscBool read = (PetscBool)(RheoH5ReadInt(file, "rows", &table->n) == 0 && table->n >= 0);
+  table->end = table->n;
+  if (!whole) RheoRange(comm, table->n, &table->begin, &table->end);
+  read = (PetscBool)(read && !ReadAll(file, table, &checksum));
+  H5Fclose(file);
+  PetscCall(RheoAgree(comm, read, &good));
+  RheoInputCheck(good, comm, "%s: is damaged; some of its data cannot be read", path);
+  mine = table->checksum = PartialChecksum(table);
+  if (!whole) PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
+  PetscCall(RheoAgree(comm, (PetscBool)(table->checksum == checksum), &good));
+  RheoInputCheck(good, comm, "%s: is damaged; its checksum does not fit its data", path);
+  *out = table;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTableDestroy(RheoTable **table)
+{
+  PetscFunctionBeginUser;
+  if (!*table) PetscFunctionReturn(RHEO_OK);
+  for (int b = 0; b < (*table)->n_blocks; b++) {
+    RheoBlock *block = &(*table)->block[b];
+    PetscCall(PetscFree(block->columns));
+    PetscCall(PetscFree(block->units));
+    PetscCall(PetscFree(block->value));
+  }
+  for (int e = 0; e < (*table)->n_extras; e++) PetscCall(PetscFree((*table)->extra[e].value));
+  PetscCall(PetscFree(*table));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+RheoBlock *RheoTableBlock(RheoTable *table, const char *name)
+{
+  for (int b = 0; b < table->n_blocks; b++)
+    if (!strcmp(table->block[b].name, name)) return &table->block[b];
+  return NULL;
+}
+
+RheoExtra *RheoTableExtra(RheoTable *table, const char *name)
+{
+  for (int e = 0; e < table->n_extras; e++)
+    if (!strcmp(table->extra[e].name, name)) return &table->extra[e];
+  return NULL;
+}
+
+PetscErrorCode RheoFileKind(MPI_Comm comm, const char *path, const char **kind)
+{
+  hid_t file;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoH5Open(comm, path, NULL, &file, kind));
+  H5Fclose(file);
+  PetscFunctionReturn(RHEO_OK);
+}
