@@ -1,6 +1,7 @@
 #include "prior.h"
 #include "simulator.h"
 #include <ctype.h>
+#include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <string.h>
 
@@ -188,8 +189,7 @@ static PetscErrorCode SetBounds(RheoDeck deck, const char *prefix, const Config 
   if (!m->truncated) PetscFunctionReturn(RHEO_OK);
   Truncate(m, low, high);
   if (!(m->lower < m->upper) || !(m->mass > 0)) {
-    snprintf(key, sizeof key, "%s.%s", prefix,
-             has_upper && config->upper <= low ? "upper" : "lower");
+    snprintf(key, sizeof key, "%s.%s", prefix, has_upper && config->upper <= low ? "upper" : "lower");
     PetscCall(RheoDeckReject(deck, key, "leaves no probability to the family %s, which lives on [%g, %g]",
                              m->type->name, low, high));
   }
@@ -236,8 +236,8 @@ static PetscErrorCode ReadAll(RheoPrior prior, RheoDeck deck, const char *sectio
   PetscCall(RheoDeckGetChildren(deck, section, &n, &names));
   if (n == 0) {
     PetscCall(PetscFree(names));
-    PetscCall(RheoDeckReject(deck, section,
-                             "must name at least one parameter, such as `x: {family: normal, mean: 0, sd: 1}`"));
+    PetscCall(RheoDeckReject(
+        deck, section, "must name at least one parameter, such as `x: {family: normal, mean: 0, sd: 1}`"));
   }
   PetscCall(PetscFree(prior->marginal));
   PetscCall(PetscCalloc1((size_t)n, &prior->marginal));
@@ -353,4 +353,47 @@ double RheoPriorMarginalCdf(RheoPrior prior, int i, double x)
   if (!m->truncated) return m->type->cdf(x, m->a);
   if (m->right) return (m->p_lower - m->type->upper_cdf(x, m->a)) / m->mass;
   return (m->type->cdf(x, m->a) - m->p_lower) / m->mass;
+}
+
+/* Shares of the truncated distribution below and above x; each keeps its digits where it is small. */
+static void Shares(const Marginal *m, double x, double *below, double *above)
+{
+  if (!m->truncated) {
+    *below = m->type->cdf(x, m->a);
+    *above = m->type->upper_cdf(x, m->a);
+    return;
+  }
+  *above = (m->type->upper_cdf(x, m->a) - m->q_upper) / m->mass;
+  *below =
+      (m->right ? m->p_lower - m->type->upper_cdf(x, m->a) : m->type->cdf(x, m->a) - m->p_lower) / m->mass;
+}
+
+double RheoPriorToNormal(RheoPrior prior, int i, double x)
+{
+  const Marginal *m = &prior->marginal[i];
+  double below, above;
+  if (isnan(x)) return NAN;
+  if (x <= m->lower) return -INFINITY;
+  if (x >= m->upper) return INFINITY;
+  Shares(m, x, &below, &above);
+  return below < above ? gsl_cdf_ugaussian_Pinv(below) : gsl_cdf_ugaussian_Qinv(above);
+}
+
+double RheoPriorFromNormal(RheoPrior prior, int i, double z)
+{
+  const Marginal *m = &prior->marginal[i];
+  const double mass = m->truncated ? m->mass : 1, q_upper = m->truncated ? m->q_upper : 0;
+  const double below = gsl_cdf_ugaussian_P(z), above = gsl_cdf_ugaussian_Q(z);
+  const double q = q_upper + above * mass;
+  double x;
+  if (isnan(z)) return NAN;
+  if (m->truncated && m->right) {
+    x = m->type->upper_quantile(q, m->a);
+  } else {
+    const double p = (m->truncated ? m->p_lower : 0) + below * mass;
+    x = p < 0.5 ? m->type->quantile(p, m->a) : m->type->upper_quantile(q, m->a);
+  }
+  if (x <= m->lower) x = nextafter(m->lower, INFINITY);
+  if (x >= m->upper) x = nextafter(m->upper, -INFINITY);
+  return x;
 }

@@ -32,7 +32,7 @@ PetscErrorCode RheoPriorDestroy(RheoPrior *prior);
 /* section: "prior". A deck without it has the prior that its simulator's type brings along. Unknown families, missing or
  * foreign keys, sd <= 0, swapped bounds and bounds that leave no probability are RHEO_ERR_INPUT. Collective. */
 PetscErrorCode RheoPriorSetFromDeck(RheoPrior prior, RheoDeck deck, const char *section);
-int RheoPriorSize(RheoPrior prior); /* D */
+int RheoPriorSize(RheoPrior prior);                 /* D */
 const char *RheoPriorName(RheoPrior prior, int i);  /* key in the deck and name of the column */
 const char *RheoPriorLabel(RheoPrior prior, int i); /* for figures; the name where the deck gives none */
 const char *RheoPriorUnit(RheoPrior prior, int i);  /* "" where the deck gives none */
@@ -46,5 +46,10 @@ void RheoPriorSample(RheoPrior prior, RheoStream *stream, double *theta);
 double RheoPriorLogDensity(RheoPrior prior, const double *theta); /* normalised; -infinity outside */
 double RheoPriorMarginalCdf(RheoPrior prior, int i, double x);
 double RheoPriorMarginalLogDensity(RheoPrior prior, int i, double x);
+
+/* The normal score z = Phi^-1(F_i(x)) of a parameter, F_i its marginal distribution function, and back. Accurate in both
+ * tails; infinite at and beyond the ends of the support. FromNormal gives values strictly inside. */
+double RheoPriorToNormal(RheoPrior prior, int i, double x);
+double RheoPriorFromNormal(RheoPrior prior, int i, double z);
 
 PetscErrorCode RheoPriorGetSections(int *n, const RheoSection **sections); /* the schema of `prior.*` */
