@@ -1,51 +1,66 @@
 /* The posterior of an estimator: train it, save it, load it, ask it.
  *
  * An estimator is one file under impls/ and one line in estimator_types.def. The built one:
- *   npe   neural posterior estimation: a conditional flow q(theta | x), trained by maximum likelihood on (theta, x) drawn from
- *         prior and simulator (Papamakarios & Murray 2016; Greenberg et al. 2019, without rounds).
- * Parameters enter through the `bounded` transform of their prior support, so that no sample lies outside it.
+ *   npe   neural posterior estimation: a conditional flow q(theta | x), trained by maximum likelihood on (theta, x)
+ *         drawn from prior and simulator (Papamakarios & Murray 2016; Greenberg et al. 2019, without rounds).
+ *
+ * The network sees each parameter as its normal score z = Phi^-1(F(theta)), F its prior's distribution function. So no
+ * sample can lie outside the prior, the network's far tails cannot throw one further than the prior itself would, and
+ * before the data say anything z is standard normal: log q(theta) = log q(z) + log p(theta) - log phi(z).
  */
 #pragma once
-#include "../io/model.h"
 #include "../sim/simulator.h"
+#include "../train/model_file.h"
 #include "../train/train.h"
 
 typedef struct RheoPosterior_ *RheoPosterior;
 
-/* Life cycle. The deck says prior, flow, train, data.transform and seed; n_data is C. Collective on the deck's comm. */
+/* Life cycle. The deck says prior, flow, train, data.transform and seed; n_data is C. Collective on the
+ * deck's comm. */
 PetscErrorCode RheoPosteriorCreate(RheoDeck deck, int n_data, RheoPosterior *posterior);
 PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior);
 
-/* theta (n, D), x (n, C), weight (n) or NULL: all rows on every rank. Rows with values that are not finite are left out, with a
- * warning that counts them. Collective. */
+/* theta (n, D), x (n, C), weight (n) or NULL: all rows on every rank. Rows with values that are not finite
+ * are left out, with a warning that counts them. Collective. */
 PetscErrorCode RheoPosteriorTrain(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                   const double *weight);
-PetscErrorCode RheoPosteriorSave(RheoPosterior posterior, const char *path);                       /* collective */
-PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoDeck overrides, RheoPosterior *posterior);
+PetscErrorCode RheoPosteriorSave(RheoPosterior posterior, const char *path);                 /* collective */
+PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior *posterior); /* collective */
 
-int RheoPosteriorSize(RheoPosterior posterior); /* D */
-int RheoPosteriorDataSize(RheoPosterior posterior); /* C */
-RheoPrior RheoPosteriorPrior(RheoPosterior posterior);     /* borrowed */
-RheoDeck RheoPosteriorDeck(RheoPosterior posterior);       /* borrowed */
+int RheoPosteriorSize(RheoPosterior posterior);        /* D */
+int RheoPosteriorDataSize(RheoPosterior posterior);    /* C */
+RheoPrior RheoPosteriorPrior(RheoPosterior posterior); /* borrowed */
+RheoDeck RheoPosteriorDeck(RheoPosterior posterior);   /* borrowed */
 const RheoHistory *RheoPosteriorHistory(RheoPosterior posterior);
-PetscErrorCode RheoPosteriorGetTrainer(RheoPosterior posterior, RheoTrainReason *reason, double *rows_per_second,
-                                       double *communication);
-uint64_t RheoPosteriorChecksum(RheoPosterior posterior);
+PetscErrorCode RheoPosteriorGetTrainer(RheoPosterior posterior, RheoTrainReason *reason,
+                                       double *rows_per_second, double *communication);
+PetscErrorCode RheoPosteriorGetChecksum(RheoPosterior posterior,
+                                        uint64_t *checksum); /* as RheoModelChecksum */
 
-/* Samples first .. first + n - 1 of observation x (C): theta (n, D), log_prob (n) or NULL. Sample i is a pure function of (seed,
- * i). Not collective. */
-PetscErrorCode RheoPosteriorSample(RheoPosterior posterior, const double *x, uint64_t seed, uint64_t first, int64_t n,
-                                   double *theta, double *log_prob);
+/* Samples first .. first + n - 1 of observation x (C): theta (n, D), log_prob (n) or NULL. Sample i is a pure
+ * function of (seed, i). Not collective. */
+PetscErrorCode RheoPosteriorSample(RheoPosterior posterior, const double *x, uint64_t seed, uint64_t first,
+                                   int64_t n, double *theta, double *log_prob);
 /* One sample for each row of x (n, C), row i with the stream of index[i]. Not collective. */
 PetscErrorCode RheoPosteriorSampleRows(RheoPosterior posterior, int64_t n, const double *x, uint64_t seed,
                                        const uint64_t *index, double *theta, double *log_prob);
-/* log q(theta_i | x_i): theta (n, D), x (n, C), or one x for all where shared. -infinity outside the prior. Not collective. */
+/* log q(theta_i | x_i): theta (n, D), x (n, C), or one x for all where shared. -infinity outside the prior.
+ * Not collective. */
 PetscErrorCode RheoPosteriorLogProb(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                     PetscBool shared, double *log_prob);
-/* The maximum of q(theta | x), by TAO's BLMVM within the prior's bounds in double precision, from the best of 1000 samples. Options
- * -tao_*. Not collective; the same on every rank. */
-PetscErrorCode RheoPosteriorMap(RheoPosterior posterior, const double *x, uint64_t seed, double *theta, double *log_prob);
+/* The maximum of q(theta | x), by TAO's LMVM over normal scores in double precision, from the best of
+ * 1000 samples. Options -tao_*. Not collective; the same on every rank. */
+PetscErrorCode RheoPosteriorMap(RheoPosterior posterior, const double *x, uint64_t seed, double *theta,
+                                double *log_prob);
 
-/* Transforms of the data before standardisation, deck `data: {transform: log1p}`, one for all columns or one each. */
+/* Keys at the top level of a deck that belong to the run as a whole. */
+typedef struct {
+  int64_t seed;
+  int estimator; /* place in RheoEstimatorTypes */
+} RheoRunConfig;
+extern const RheoKey RheoRunKeys[];
+
+/* Transforms of the data before standardisation, deck `data: {transform: log1p}`, one for all columns or one
+ * each. */
 #define RHEO_DATA_TRANSFORM_RULE "none|log1p|sqrt|log|asinh"
 extern const RheoKey RheoDataKeys[];

@@ -10,7 +10,7 @@ typedef struct {
 RheoSummary RheoSummarize(int64_t n, int d, const double *samples, int k);
 double RheoQuantile(int64_t n, const double *sorted, double p);
 
-/* p-values: chi-square of counts against equal expectation; Kolmogorov-Smirnov of sorted values in (0, 1) against the uniform
- * (Marsaglia, Tsang & Wang's asymptotic series with Stephens' correction). */
+/* p-values: chi-square of counts against equal expectation; Kolmogorov-Smirnov of sorted values in (0, 1)
+ * against the uniform (Marsaglia, Tsang & Wang's asymptotic series with Stephens' correction). */
 double RheoChiSquareUniform(int n, const double *counts);
 double RheoKolmogorovSmirnov(int64_t n, const double *sorted);
