@@ -1,4 +1,5 @@
-/* Rheo: simulation-based inference with normalizing flows over MPI. The public header; each room's own header is its manual. */
+/* Rheo: simulation-based inference with normalizing flows over MPI. The public header; each room's own header
+ * is its manual. */
 #pragma once
 #include "base/checksum.h"
 #include "base/deck.h"
@@ -13,7 +14,7 @@
 #include "infer/calibration.h"
 #include "infer/posterior.h"
 #include "infer/summary.h"
-#include "io/model.h"
+
 #include "io/table.h"
 #include "nn/nn.h"
 #include "objective/objective.h"
@@ -23,6 +24,7 @@
 #include "program/program.h"
 #include "sim/prior.h"
 #include "sim/simulator.h"
+#include "train/model_file.h"
 #include "train/train.h"
 
 /* The whole schema: every section that a deck may have. Array owned by the library. */
