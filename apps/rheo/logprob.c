@@ -1,0 +1,109 @@
+/* rheo logprob: the density of given points under the posterior of an observation. */
+#include "verb.h"
+#include <string.h>
+
+static PetscBool IsHdf5(const char *path)
+{
+  const char *dot = strrchr(path, '.');
+  return (PetscBool)(dot && (!strcmp(dot, ".h5") || !strcmp(dot, ".hdf5")));
+}
+
+/* Points (n, d) from the command line, a CSV file or the parameters of an HDF5 file; the caller frees them.
+ */
+static PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **theta)
+{
+  PointsConfig points;
+  RheoTable *table;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "points", PointsKeys, &points));
+  RheoInputCheck(
+      points.file || points.values.n, run->comm,
+      "rheo logprob needs points: -points_file FILE or -points_values a,b,... (%d numbers a point)", d);
+  if (!points.file) {
+    RheoInputCheck(points.values.n % d == 0, run->comm,
+                   "points.values has %d numbers, which is no multiple of the %d parameters", points.values.n,
+                   d);
+    *n = points.values.n / d;
+    PetscCall(PetscMalloc1(*n * d, theta));
+    PetscCall(PetscArraycpy(*theta, points.values.v, *n * d));
+    PetscFunctionReturn(RHEO_OK);
+  }
+  if (IsHdf5(points.file))
+    PetscCall(RheoTableRead(run->comm, points.file, NULL, PETSC_TRUE, &table));
+  else
+    PetscCall(RheoTableReadText(run->comm, points.file, &table));
+  const RheoBlock *block = RheoTableBlock(table, IsHdf5(points.file) ? "parameters" : "columns");
+  RheoInputCheck(block && block->width == d, run->comm, "%s: has %d columns, the posterior has %d parameters",
+                 points.file, block ? block->width : 0, d);
+  *n = table->n;
+  PetscCall(PetscMalloc1(*n * d, theta));
+  PetscCall(PetscArraycpy(*theta, block->value, *n * d));
+  PetscCall(RheoTableDestroy(&table));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode WritePoints(Run *run, const Study *study, int64_t n, double *theta, double *log_prob,
+                                  double *x, const char *path)
+{
+  static const char *const log_prob_name[] = {"log_prob"};
+  RheoTable table = {.kind = "samples", .verb = "logprob", .n = n, .n_blocks = 2, .n_extras = 1};
+  const char **name;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(study->d, &name));
+  for (int k = 0; k < study->d; k++) name[k] = RheoPriorName(study->prior, k);
+  RheoRange(run->comm, n, &table.begin, &table.end);
+  PetscCall(RheoDeckGetText(run->deck, &table.deck));
+  table.block[0] =
+      (RheoBlock){"parameters", study->d, RHEO_STORE_DOUBLE, name, NULL, theta + table.begin * study->d};
+  table.block[1] = (RheoBlock){"log_prob", 1, RHEO_STORE_DOUBLE, log_prob_name, NULL, log_prob + table.begin};
+  table.extra[0] = (RheoExtra){"observation", study->c, x};
+  PetscCall(RheoTableWrite(run->comm, path, &table));
+  PetscCall(PetscFree(name));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Logprob(Run *run)
+{
+  enum { PRINTED = 100 };
+  RheoYaml yaml = RheoYamlStdout(run->comm);
+  RheoPosterior posterior;
+  double *theta, *x, *log_prob;
+  int64_t n;
+  Study study;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(run->is_file && !strcmp(run->kind, "model"), run->comm,
+                 "%s: rheo logprob needs a model file", run->target);
+  PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
+  PetscCall(StudyCreate(run->deck, &study));
+  PetscCall(ReadPoints(run, study.d, &n, &theta));
+  PetscCall(PetscMalloc2(study.c, &x, n, &log_prob));
+  PetscCall(RheoObservationRead(run->deck, study.c, x));
+  PetscCall(RheoPosteriorLogProb(posterior, n, theta, x, PETSC_TRUE, log_prob));
+  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
+  PetscCall(WritePoints(run, &study, n, theta, log_prob, x, RunPath(run, "logprob.h5")));
+  PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "logprob", run->deck));
+  RheoYamlInt(&yaml, "points", n);
+  if (n <= PRINTED) RheoYamlReals(&yaml, "log_prob", (int)n, log_prob);
+  RheoYamlReal(&yaml, "mean_log_prob", RheoSummarize(n, 1, log_prob, 0).mean);
+  RheoYamlText(&yaml, "file", RunPath(run, "logprob.h5"));
+  PetscCall(PetscFree2(x, log_prob));
+  PetscCall(PetscFree(theta));
+  PetscCall(StudyDestroy(&study));
+  PetscCall(RheoPosteriorDestroy(&posterior));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+const Verb Verb_Logprob = {
+    .name = "logprob",
+    .summary = "log-density of points under the posterior, write DIR/logprob.h5",
+    .usage = "MODEL.h5 -points_values a,b,... | -points_file FILE [-output DIR] [-key value ...]",
+    .text = "  Natural logarithm of the normalised density; -inf outside the prior. Up to 100 values are "
+            "printed, all are written.\n\n"
+            "  example: rheo logprob results/flu/model.h5 -points_values 1.7,0.54,0.1\n",
+    .sections = (const char *const[]){"", "points", "observation", NULL},
+    .needs_target = PETSC_TRUE,
+    .run = Logprob,
+};

@@ -1,0 +1,96 @@
+/* rheo VERB DECK|FILE [-key value ...]: the general driver. */
+#include "verb.h"
+#include <string.h>
+
+static PetscErrorCode Help(void)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD,
+                        "rheo %s: simulation-based inference with normalizing flows over MPI\n\n"
+                        "usage: [mpiexec -n RANKS] rheo VERB DECK|FILE [-key value ...]\n\n"
+                        "  A deck is a YAML file that describes an experiment; every key in it can be given "
+                        "on the command line,\n"
+                        "  nested keys joined by '_' (`train: {batch: 200}` is `-train_batch 200`). The "
+                        "result goes to stdout as\n"
+                        "  YAML, messages to stderr, files to `-output DIR`. `rheo VERB -help` explains a "
+                        "verb and its keys.\n\nverbs:\n",
+                        RheoVersion()));
+  for (int i = 0; Verbs[i]; i++)
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "  %-10s %s\n", Verbs[i]->name, Verbs[i]->summary));
+  PetscCall(PetscPrintf(
+      PETSC_COMM_WORLD,
+      "\nexit status: 0 done, 2 a mistake in the input, 3 stopped by a signal, 1 anything else\n"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode HelpVerb(const Verb *verb)
+{
+  const RheoSection *section;
+  int n;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "rheo %s %s\n  %s\n\n%s\n", verb->name, verb->usage, verb->summary,
+                        verb->text));
+  PetscCall(Schema(&n, &section));
+  for (int k = 0; verb->sections[k]; k++)
+    for (int i = 0; i < n; i++) {
+      const size_t length = strlen(verb->sections[k]);
+      const PetscBool family = (PetscBool)(length && verb->sections[k][length - 1] == '.');
+      if (family ? !strncmp(section[i].prefix, verb->sections[k], length)
+                 : !strcmp(section[i].prefix, verb->sections[k]))
+        PetscCall(RheoSectionView(PETSC_COMM_WORLD, &section[i]));
+    }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static const Verb *FindVerb(const char *name)
+{
+  for (int i = 0; Verbs[i]; i++)
+    if (!strcmp(Verbs[i]->name, name)) return Verbs[i];
+  return NULL;
+}
+
+static PetscBool IsHelp(const char *argument)
+{
+  return (PetscBool)(!strcmp(argument, "-help") || !strcmp(argument, "--help") || !strcmp(argument, "-h"));
+}
+
+static PetscErrorCode Main(int argc, char **argv)
+{
+  Run run = {.comm = PETSC_COMM_WORLD};
+  int first = 2;
+
+  PetscFunctionBeginUser;
+  if (argc < 2 || IsHelp(argv[1]) || !strcmp(argv[1], "help")) {
+    PetscCall(Help());
+    PetscFunctionReturn(RHEO_OK);
+  }
+  if (!strcmp(argv[1], "-version") || !strcmp(argv[1], "--version")) {
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "rheo %s (%s)\n", RheoVersion(), RheoCommit()));
+    PetscFunctionReturn(RHEO_OK);
+  }
+  run.verb = FindVerb(argv[1]);
+  RheoInputCheck(run.verb, run.comm, "'%s' is not a verb of rheo; `rheo -help` lists them", argv[1]);
+  for (int i = 2; i < argc; i++)
+    if (IsHelp(argv[i])) {
+      PetscCall(HelpVerb(run.verb));
+      PetscFunctionReturn(RHEO_OK);
+    }
+  if (argc > 2 && argv[2][0] != '-') run.target = argv[first++];
+  RheoInputCheck(run.target || !run.verb->needs_target, run.comm, "rheo %s needs a file: rheo %s %s",
+                 run.verb->name, run.verb->name, run.verb->usage);
+  run.argc = argc - first;
+  run.argv = (const char *const *)argv + first;
+  PetscCall(RunOpen(&run));
+  PetscCall(run.verb->run(&run));
+  PetscCall(RunClose(&run));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+int main(int argc, char **argv)
+{
+  PetscErrorCode code = RheoInitialize(&argc, &argv);
+  if (!code) code = Main(argc, argv);
+  const PetscErrorCode last = RheoFinalize();
+  return RheoExitStatus(code ? code : last);
+}

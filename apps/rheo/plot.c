@@ -1,0 +1,95 @@
+/* rheo plot: figures again, from files. */
+#include "verb.h"
+#include <math.h>
+#include <string.h>
+
+/* The samples of a file, with the derived quantities recomputed from its deck. */
+static PetscErrorCode PlotFile(Run *run, const char *path)
+{
+  RheoTable *table;
+  Samples samples;
+  Study study;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoTableRead(run->comm, path, "samples", PETSC_TRUE, &table));
+  const RheoBlock *block = RheoTableBlock(table, "parameters");
+  PetscCall(StudyCreate(run->deck, &study));
+  RheoInputCheck(block && block->width == study.d, run->comm,
+                 "%s: does not hold the %d parameters of its deck", path, study.d);
+  samples = (Samples){.n = table->n, .d = study.d, .q = study.q, .theta = block->value};
+  PetscCall(PetscMalloc1(table->n * study.q, &samples.derived));
+  for (int64_t i = 0; i < table->n; i++)
+    RheoDerivedEvaluate(study.derived, samples.theta + i * study.d, samples.derived + i * study.q);
+  PetscCall(PlotSamples(run, &study, &samples));
+  PetscCall(PetscFree(samples.derived));
+  PetscCall(RheoTableDestroy(&table));
+  PetscCall(StudyDestroy(&study));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* A data set: the joint distribution of parameters and the first data columns. */
+static PetscErrorCode PlotData(Run *run)
+{
+  enum { MOST = 6 };
+  RheoTable *table;
+  const char *label[MOST];
+  double *values;
+  int n = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoTableRead(run->comm, run->target, "dataset", PETSC_TRUE, &table));
+  PetscCall(PetscMalloc1(table->n * MOST, &values));
+  const RheoBlock *block[2] = {RheoTableBlock(table, "parameters"), RheoTableBlock(table, "data")};
+  for (int b = 0; b < 2; b++)
+    for (int k = 0; block[b] && k < block[b]->width && n < MOST; k++) label[n++] = block[b]->columns[k];
+  int64_t rows = 0;
+  for (int64_t i = 0; i < table->n; i++) {
+    int at = 0;
+    PetscBool finite = PETSC_TRUE;
+    for (int b = 0; b < 2; b++)
+      for (int k = 0; block[b] && k < block[b]->width && at < n; k++) {
+        values[rows * n + at] = block[b]->value[i * block[b]->width + k];
+        finite = (PetscBool)(finite && isfinite(values[rows * n + at++]));
+      }
+    rows += finite;
+  }
+  const RheoCorner corner = {
+      .title = run->config.title, .n = rows, .d = n, .samples = values, .labels = label};
+  PetscCall(RheoPlotCorner(run->comm, run->config.output, "data", &corner));
+  PetscCall(PetscFree(values));
+  PetscCall(RheoTableDestroy(&table));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Plot(Run *run)
+{
+  RheoYaml yaml = RheoYamlStdout(run->comm);
+  RheoPosterior posterior;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(run->is_file, run->comm, "%s: rheo plot needs one of Rheo's HDF5 files", run->target);
+  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
+  if (!strcmp(run->kind, "model")) {
+    PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
+    PetscCall(PlotTraining(run, posterior));
+    PetscCall(RheoPosteriorDestroy(&posterior));
+  } else if (!strcmp(run->kind, "samples")) {
+    PetscCall(PlotFile(run, run->target));
+  } else {
+    PetscCall(PlotData(run));
+  }
+  RheoYamlText(&yaml, "figures", RunPath(run, "figures"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+const Verb Verb_Plot = {
+    .name = "plot",
+    .summary = "draw the figures of a file again: corner plot, losses, data",
+    .usage = "FILE.h5 [-plot_corner a,b,...] [-output DIR] [-key value ...]",
+    .text = "  Figures go to DIR/figures as PNG, each with its gnuplot script and data, to be restyled at "
+            "will.\n\n"
+            "  example: rheo plot results/flu/samples.h5 -plot_corner beta,gamma,R0\n",
+    .sections = (const char *const[]){"", "plot", NULL},
+    .needs_target = PETSC_TRUE,
+    .run = Plot,
+};

@@ -1,0 +1,95 @@
+/* Opening what a verb works on. */
+#include "verb.h"
+#include <stdio.h>
+#include <string.h>
+
+static PetscBool EndsWith(const char *text, const char *end)
+{
+  const size_t n = strlen(text), m = strlen(end);
+  return (PetscBool)(n >= m && !strcmp(text + n - m, end));
+}
+
+/* Takes the deck out of one of Rheo's own files. */
+static PetscErrorCode OpenFile(Run *run)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoFileKind(run->comm, run->target, &run->kind));
+  run->is_file = PETSC_TRUE;
+  const char *text = NULL;
+  if (!strcmp(run->kind, "model")) {
+    RheoModelFile file;
+    PetscCall(RheoModelRead(run->comm, run->target, &file));
+    text = file.deck ? RheoIntern(file.deck) : NULL;
+    PetscCall(RheoModelFileFree(&file));
+  } else {
+    RheoTable *table;
+    PetscCall(RheoTableRead(run->comm, run->target, run->kind, PETSC_FALSE, &table));
+    text = table->deck ? RheoIntern(table->deck) : NULL;
+    PetscCall(RheoTableDestroy(&table));
+  }
+  if (text) PetscCall(RheoDeckLoadText(run->deck, run->target, text));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* The folder where results go: -output, the deck's `output`, or results/NAME for a deck and the file's own
+ * folder for a file. */
+static PetscErrorCode ChooseOutput(Run *run)
+{
+  char path[PETSC_MAX_PATH_LEN];
+  const char *name;
+
+  PetscFunctionBeginUser;
+  if (run->config.output) PetscFunctionReturn(RHEO_OK);
+  if (!run->target) {
+    run->config.output = "results";
+    PetscFunctionReturn(RHEO_OK);
+  }
+  name = strrchr(run->target, '/');
+  if (run->kind) {
+    snprintf(path, sizeof path, "%.*s", name ? (int)(name - run->target) : 1, name ? run->target : ".");
+  } else {
+    name = name ? name + 1 : run->target;
+    const char *dot = strrchr(name, '.');
+    snprintf(path, sizeof path, "results/%.*s", dot ? (int)(dot - name) : (int)strlen(name), name);
+  }
+  run->config.output = RheoIntern(path);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RunOpen(Run *run)
+{
+  const RheoSection *section;
+  int n;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckCreate(run->comm, &run->deck));
+  if (run->target) {
+    if (EndsWith(run->target, ".h5") || EndsWith(run->target, ".hdf5"))
+      PetscCall(OpenFile(run));
+    else if (EndsWith(run->target, ".csv") || EndsWith(run->target, ".txt"))
+      run->kind = "text";
+    else
+      PetscCall(RheoDeckLoadFile(run->deck, run->target));
+  }
+  PetscCall(RheoDeckSetArguments(run->deck, run->argc, run->argv));
+  PetscCall(Schema(&n, &section));
+  PetscCall(RheoDeckCheck(run->deck, n, section));
+  PetscCall(RheoDeckRead(run->deck, "", RunKeys, &run->config));
+  RheoLogSetLevel((RheoLogLevel)run->config.log);
+  PetscCall(ChooseOutput(run));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RunClose(Run *run)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckDestroy(&run->deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+const char *RunPath(const Run *run, const char *name)
+{
+  char path[PETSC_MAX_PATH_LEN];
+  snprintf(path, sizeof path, "%s/%s", run->config.output, name);
+  return RheoIntern(path);
+}

@@ -1,0 +1,43 @@
+/* rheo sample: posterior samples of an observation from a trained model. */
+#include "verb.h"
+#include <string.h>
+
+static PetscErrorCode Sample(Run *run)
+{
+  RheoYaml yaml = RheoYamlStdout(run->comm);
+  RheoPosterior posterior;
+  PlotConfig plot;
+  Samples samples;
+  Study study;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(run->is_file && !strcmp(run->kind, "model"), run->comm,
+                 "%s: rheo sample needs a model file (of `rheo train` or `rheo infer`)", run->target);
+  PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
+  PetscCall(StudyCreate(run->deck, &study));
+  PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
+  PetscCall(SamplesDraw(run, &study, posterior, &samples));
+  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
+  PetscCall(SamplesWrite(run, &study, &samples, RunPath(run, "samples.h5")));
+  if (plot.figures) PetscCall(PlotSamples(run, &study, &samples));
+  PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "sample", run->deck));
+  PetscCall(PrintPosterior(&yaml, &study, &samples));
+  PetscCall(PrintMap(&yaml, run, &study, posterior, samples.observation));
+  RheoYamlText(&yaml, "file", RunPath(run, "samples.h5"));
+  PetscCall(SamplesFree(&samples));
+  PetscCall(StudyDestroy(&study));
+  PetscCall(RheoPosteriorDestroy(&posterior));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+const Verb Verb_Sample = {
+    .name = "sample",
+    .summary = "draw posterior samples of an observation, write DIR/samples.h5",
+    .usage = "MODEL.h5 [-sample_n 10k] [-observation_values 1,2,...] [-output DIR] [-key value ...]",
+    .text = "  Prints mean, sd, quantiles and the maximum a posteriori. The observation is that of the "
+            "model's deck unless another is given.\n\n"
+            "  example: rheo sample results/flu/model.h5 -sample_n 100k -output results/flu2\n",
+    .sections = (const char *const[]){"", "sample", "observation", "plot", NULL},
+    .needs_target = PETSC_TRUE,
+    .run = Sample,
+};

@@ -1,0 +1,208 @@
+/* Posterior samples: drawn over the ranks, written, summarised, drawn as a corner plot. */
+#include "verb.h"
+#include <math.h>
+#include <string.h>
+
+PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior, Samples *s)
+{
+  const int d = study->d, q = study->q;
+  PetscMPIInt size, *counts, *starts;
+  RheoRunConfig config;
+  CountConfig count;
+  int64_t begin, end;
+  double *mine, *all;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(RheoPosteriorDataSize(posterior) == study->c, run->comm,
+                 "the model was trained on %d columns of data, the simulator of the deck gives %d",
+                 RheoPosteriorDataSize(posterior), study->c);
+  PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &config));
+  PetscCall(RheoDeckRead(run->deck, "sample", SampleKeys, &count));
+  *s = (Samples){.n = count.n, .d = d, .q = q};
+  PetscCall(PetscMalloc4(s->n * d, &s->theta, s->n * q, &s->derived, s->n, &s->log_prob, study->c,
+                         &s->observation));
+  PetscCall(RheoObservationRead(run->deck, study->c, s->observation));
+  RheoRange(run->comm, s->n, &begin, &end);
+  PetscCallMPI(MPI_Comm_size(run->comm, &size));
+  PetscCall(PetscMalloc4((end - begin) * d, &mine, end - begin, &all, size, &counts, size, &starts));
+  PetscCall(RheoPosteriorSample(posterior, s->observation, (uint64_t)config.seed, (uint64_t)begin,
+                                end - begin, mine, all));
+  const PetscMPIInt rows = (PetscMPIInt)(end - begin), at = (PetscMPIInt)begin;
+  PetscCallMPI(MPI_Allgather(&rows, 1, MPI_INT, counts, 1, MPI_INT, run->comm));
+  PetscCallMPI(MPI_Allgather(&at, 1, MPI_INT, starts, 1, MPI_INT, run->comm));
+  PetscCallMPI(MPI_Allgatherv(all, rows, MPI_DOUBLE, s->log_prob, counts, starts, MPI_DOUBLE, run->comm));
+  for (int r = 0; r < size; r++) {
+    counts[r] *= d;
+    starts[r] *= d;
+  }
+  PetscCallMPI(MPI_Allgatherv(mine, rows * d, MPI_DOUBLE, s->theta, counts, starts, MPI_DOUBLE, run->comm));
+  PetscCall(PetscFree4(mine, all, counts, starts));
+  for (int64_t i = 0; i < s->n; i++)
+    RheoDerivedEvaluate(study->derived, s->theta + i * d, s->derived + i * q);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode SamplesFree(Samples *s)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscFree4(s->theta, s->derived, s->log_prob, s->observation));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode SamplesWrite(Run *run, const Study *study, const Samples *s, const char *path)
+{
+  static const char *const log_prob_name[] = {"log_prob"};
+  RheoTable table = {.kind = "samples", .verb = run->verb->name, .n = s->n};
+  const char **name, **unit, **derived;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc3(s->d, &name, s->d, &unit, s->q, &derived));
+  for (int k = 0; k < s->d; k++) {
+    name[k] = RheoPriorName(study->prior, k);
+    unit[k] = RheoPriorUnit(study->prior, k);
+  }
+  for (int k = 0; k < s->q; k++) derived[k] = RheoDerivedName(study->derived, k);
+  PetscCall(RheoDeckGetText(run->deck, &table.deck));
+  RheoRange(run->comm, s->n, &table.begin, &table.end);
+  table.block[table.n_blocks++] =
+      (RheoBlock){"parameters", s->d, RHEO_STORE_DOUBLE, name, unit, s->theta + table.begin * s->d};
+  if (s->q)
+    table.block[table.n_blocks++] =
+        (RheoBlock){"derived", s->q, RHEO_STORE_DOUBLE, derived, NULL, s->derived + table.begin * s->q};
+  table.block[table.n_blocks++] =
+      (RheoBlock){"log_prob", 1, RHEO_STORE_DOUBLE, log_prob_name, NULL, s->log_prob + table.begin};
+  table.extra[table.n_extras++] = (RheoExtra){"observation", study->c, s->observation};
+  PetscCall(RheoTableWrite(run->comm, path, &table));
+  PetscCall(PetscFree3(name, unit, derived));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static void PrintSummary(RheoYaml *yaml, const char *name, RheoSummary s)
+{
+  RheoYamlOpen(yaml, name);
+  RheoYamlReal(yaml, "mean", s.mean);
+  RheoYamlReal(yaml, "sd", s.sd);
+  RheoYamlReal(yaml, "q025", s.q025);
+  RheoYamlReal(yaml, "median", s.median);
+  RheoYamlReal(yaml, "q975", s.q975);
+  RheoYamlClose(yaml);
+}
+
+PetscErrorCode PrintPosterior(RheoYaml *yaml, const Study *study, const Samples *s)
+{
+  PetscFunctionBeginUser;
+  RheoYamlOpen(yaml, "posterior");
+  for (int k = 0; k < s->d; k++)
+    PrintSummary(yaml, RheoPriorName(study->prior, k), RheoSummarize(s->n, s->d, s->theta, k));
+  for (int k = 0; k < s->q; k++)
+    PrintSummary(yaml, RheoDerivedName(study->derived, k), RheoSummarize(s->n, s->q, s->derived, k));
+  RheoYamlClose(yaml);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode PrintMap(RheoYaml *yaml, Run *run, const Study *study, RheoPosterior posterior,
+                        const double *observation)
+{
+  RheoRunConfig config;
+  double *theta, *derived, log_prob;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &config));
+  PetscCall(PetscMalloc2(study->d, &theta, study->q, &derived));
+  PetscCall(RheoPosteriorMap(posterior, observation, (uint64_t)config.seed, theta, &log_prob));
+  RheoDerivedEvaluate(study->derived, theta, derived);
+  RheoYamlOpen(yaml, "map");
+  for (int k = 0; k < study->d; k++) RheoYamlReal(yaml, RheoPriorName(study->prior, k), theta[k]);
+  for (int k = 0; k < study->q; k++) RheoYamlReal(yaml, RheoDerivedName(study->derived, k), derived[k]);
+  RheoYamlReal(yaml, "log_prob", log_prob);
+  RheoYamlClose(yaml);
+  PetscCall(PetscFree2(theta, derived));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* The place of a name among parameters (k) and derived quantities (d + k). */
+static int FindQuantity(const Study *study, const char *name)
+{
+  for (int k = 0; k < study->d; k++)
+    if (!strcmp(name, RheoPriorName(study->prior, k))) return k;
+  for (int k = 0; k < study->q; k++)
+    if (!strcmp(name, RheoDerivedName(study->derived, k))) return study->d + k;
+  return -1;
+}
+
+static PetscErrorCode CornerQuantities(Run *run, const Study *study, int *n, int *place)
+{
+  PlotConfig plot;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
+  *n = plot.corner.n ? plot.corner.n : study->d;
+  if (*n > study->d + study->q)
+    PetscCall(RheoDeckReject(run->deck, "plot.corner", "names more quantities than there are"));
+  for (int k = 0; k < *n; k++) {
+    place[k] = plot.corner.n ? FindQuantity(study, plot.corner.v[k]) : k;
+    if (place[k] < 0)
+      PetscCall(RheoDeckReject(run->deck, "plot.corner", "'%s' is neither a parameter nor a derived quantity",
+                               plot.corner.v[k]));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* The true values where the deck has them; NULL otherwise. truth (d + q). */
+static PetscErrorCode ReadTruth(Run *run, const Study *study, double *truth, PetscBool *known)
+{
+  TruthConfig config;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "observation", TruthKeys, &config));
+  *known = (PetscBool)(config.truth.n > 0);
+  if (config.truth.n && config.truth.n != study->d)
+    PetscCall(RheoDeckReject(run->deck, "observation.truth", "needs one value for each of the %d parameters",
+                             study->d));
+  if (*known) {
+    memcpy(truth, config.truth.v, (size_t)study->d * sizeof *truth);
+    RheoDerivedEvaluate(study->derived, truth, truth + study->d);
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode PlotSamples(Run *run, const Study *study, const Samples *s)
+{
+  const int all = study->d + study->q;
+  double *values, *truth, *chosen_truth;
+  const char **label;
+  PetscBool known = PETSC_FALSE;
+  int n = 0, *place;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc5(s->n * all, &values, all, &truth, all, &chosen_truth, all, &label, all, &place));
+  PetscCall(CornerQuantities(run, study, &n, place));
+  PetscCall(ReadTruth(run, study, truth, &known));
+  for (int k = 0; k < n; k++) {
+    label[k] = place[k] < study->d ? RheoPriorLabel(study->prior, place[k])
+                                   : RheoDerivedName(study->derived, place[k] - study->d);
+    chosen_truth[k] = known ? truth[place[k]] : NAN;
+    for (int64_t i = 0; i < s->n; i++)
+      values[i * n + k] =
+          place[k] < study->d ? s->theta[i * s->d + place[k]] : s->derived[i * s->q + place[k] - study->d];
+  }
+  const RheoCorner corner = {.title = run->config.title,
+                             .n = s->n,
+                             .d = n,
+                             .samples = values,
+                             .truth = known ? chosen_truth : NULL,
+                             .labels = label};
+  PetscCall(RheoPlotCorner(run->comm, run->config.output, "corner", &corner));
+  PetscCall(PetscFree5(values, truth, chosen_truth, label, place));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode PlotTraining(Run *run, RheoPosterior posterior)
+{
+  const RheoHistory *h = RheoPosteriorHistory(posterior);
+
+  PetscFunctionBeginUser;
+  PetscCall(
+      RheoPlotLoss(run->comm, run->config.output, "loss", h->n, h->epoch, h->train_loss, h->validation_loss));
+  PetscFunctionReturn(RHEO_OK);
+}

@@ -1,0 +1,91 @@
+/* rheo train: the posterior from a data set. */
+#include "verb.h"
+#include <stdio.h>
+
+PetscErrorCode TrainFromFile(Run *run, const char *data, const char *path, RheoPosterior *posterior)
+{
+  RheoTable *table;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoTableRead(run->comm, data, "dataset", PETSC_TRUE, &table));
+  const RheoBlock *theta = RheoTableBlock(table, "parameters"), *x = RheoTableBlock(table, "data"),
+                  *weight = RheoTableBlock(table, "weights");
+  RheoInputCheck(theta && x, run->comm,
+                 "%s: has no blocks `parameters` and `data`; `rheo simulate` writes such a file", data);
+  if (!*posterior) PetscCall(RheoPosteriorCreate(run->deck, x->width, posterior));
+  RheoInputCheck(theta->width == RheoPosteriorSize(*posterior), run->comm,
+                 "%s: has %d parameters, the prior of the deck has %d", data, theta->width,
+                 RheoPosteriorSize(*posterior));
+  RheoInputCheck(x->width == RheoPosteriorDataSize(*posterior), run->comm,
+                 "%s: has %d columns of data, the simulator of the deck gives %d", data, x->width,
+                 RheoPosteriorDataSize(*posterior));
+  PetscCall(RheoPosteriorTrain(*posterior, table->n, theta->value, x->value, weight ? weight->value : NULL));
+  PetscCall(RheoTableDestroy(&table));
+  PetscCall(RheoPosteriorSave(*posterior, path));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode PrintTraining(RheoYaml *yaml, RheoPosterior posterior)
+{
+  static const char *const reasons[] = {"all epochs done", "all steps done", "no more improvement",
+                                        "loss not finite"};
+  const RheoHistory *h = RheoPosteriorHistory(posterior);
+  RheoTrainReason reason;
+  double rate, communication;
+  uint64_t checksum;
+  char text[32];
+  int64_t best = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoPosteriorGetTrainer(posterior, &reason, &rate, &communication));
+  PetscCall(RheoPosteriorGetChecksum(posterior, &checksum));
+  for (int64_t i = 1; i < h->n; i++)
+    if (h->validation_loss[i] < h->validation_loss[best]) best = i;
+  RheoYamlOpen(yaml, "train");
+  RheoYamlInt(yaml, "epochs", h->n);
+  if (h->n) {
+    RheoYamlInt(yaml, "best_epoch", (long long)h->epoch[best]);
+    RheoYamlReal(yaml, "train_loss", h->train_loss[best]);
+    RheoYamlReal(yaml, "validation_loss", h->validation_loss[best]);
+  }
+  RheoYamlText(yaml, "stopped", reasons[reason]);
+  RheoYamlReal(yaml, "samples_per_s", rate);
+  snprintf(text, sizeof text, "%016llx", (unsigned long long)checksum);
+  RheoYamlText(yaml, "checksum", text);
+  RheoYamlClose(yaml);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Train(Run *run)
+{
+  RheoYaml yaml = RheoYamlStdout(run->comm);
+  const char *path = RunPath(run, "model.h5");
+  RheoPosterior posterior = NULL;
+  DataFileConfig data;
+  PlotConfig plot;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
+  PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
+  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
+  PetscCall(TrainFromFile(run, data.file ? data.file : RunPath(run, "data.h5"), path, &posterior));
+  if (plot.figures) PetscCall(PlotTraining(run, posterior));
+  PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "train", run->deck));
+  PetscCall(PrintTraining(&yaml, posterior));
+  PetscCall(RheoPosteriorDestroy(&posterior));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+const Verb Verb_Train = {
+    .name = "train",
+    .summary = "train the posterior on a data set, write DIR/model.h5",
+    .usage = "DECK [-data_file FILE] [-train_epochs 100] [-output DIR] [-key value ...]",
+    .text =
+        "  Reads the file of `rheo simulate` (DIR/data.h5 unless -data_file says otherwise). The model is "
+        "the same, bit by bit, for any\n"
+        "  number of ranks; it carries its deck, so that `rheo sample DIR/model.h5` needs nothing else.\n\n"
+        "  example: mpiexec -n 2 rheo train inputs/flu/flu.yaml -output results/flu\n",
+    .sections = (const char *const[]){"", "data", "train", "flow", "flow.", "prior.*", NULL},
+    .needs_target = PETSC_TRUE,
+    .run = Train,
+};

@@ -1,0 +1,120 @@
+/* What the verbs of `rheo` share. Programs parse, compose, print and write; mathematics is in the library. */
+#pragma once
+#include <rheo.h>
+
+/* Keys of the driver itself. */
+typedef struct {
+  const char *output; /* DIR */
+  const char *title;
+  int log; /* RheoLogLevel */
+} RunConfig;
+
+typedef struct {
+  int64_t n; /* simulations, or posterior samples */
+} CountConfig;
+
+typedef struct {
+  const char *file;
+} DataFileConfig;
+
+typedef struct {
+  PetscBool figures;
+  RheoStrings corner; /* names of the quantities of the corner plot */
+  const char *x_label, *y_label;
+} PlotConfig;
+
+typedef struct {
+  RheoReals truth;
+} TruthConfig;
+
+typedef struct {
+  RheoStrings run;       /* which checks `infer` and `check` make */
+  const char *reference; /* samples to compare with by C2ST */
+  int64_t predictive;    /* simulations of the predictive check */
+} CheckConfig;
+
+typedef struct {
+  const char *file;
+  RheoReals values;
+} PointsConfig;
+
+extern const RheoKey RunKeys[], BenchKeys[], SimulateKeys[], SampleKeys[], DataFileKeys[], PlotKeys[],
+    TruthKeys[], CheckKeys[], PointsKeys[];
+
+typedef struct Verb Verb;
+
+typedef struct {
+  MPI_Comm comm;
+  const Verb *verb;
+  const char *target; /* deck or file */
+  int argc;           /* `-key value ...` */
+  const char *const *argv;
+  RheoDeck deck;     /* the target's: the YAML file, or what the HDF5 file carries */
+  PetscBool is_file; /* the target is one of Rheo's HDF5 files */
+  const char *kind;  /* of it */
+  RunConfig config;
+} Run;
+
+struct Verb {
+  const char *name, *summary;
+  const char *usage;           /* "DECK [-key value ...]" */
+  const char *text;            /* a paragraph for a newcomer, with an example */
+  const char *const *sections; /* prefixes of the schema that -help shows; NULL at the end */
+  PetscBool needs_target;
+  PetscErrorCode (*run)(Run *run);
+};
+extern const Verb *const Verbs[]; /* NULL at the end */
+
+/* Every section of the library and of the driver. */
+PetscErrorCode Schema(int *n, const RheoSection **sections);
+
+/* Opens the target: a deck (.yaml, .yml) or a file of Rheo's, whose deck it takes; applies the command line,
+ * checks all keys, makes the output folder. Collective. */
+PetscErrorCode RunOpen(Run *run);
+PetscErrorCode RunClose(Run *run);                     /* run.yaml */
+const char *RunPath(const Run *run, const char *name); /* DIR/name, interned */
+
+/* ---- pieces that several verbs are made of ---- */
+
+/* Prior, simulator and derived quantities of a deck. */
+typedef struct {
+  RheoPrior prior;
+  RheoSimulator simulator;
+  RheoDerived derived;
+  int d, c, q; /* parameters, data, derived */
+} Study;
+PetscErrorCode StudyCreate(RheoDeck deck, Study *study);
+PetscErrorCode StudyDestroy(Study *study);
+
+PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path);
+
+/* The posterior trained on a data set; saved at path. Created from the deck where *posterior is NULL. */
+PetscErrorCode TrainFromFile(Run *run, const char *data, const char *path, RheoPosterior *posterior);
+PetscErrorCode PrintTraining(RheoYaml *yaml, RheoPosterior posterior);
+
+/* Posterior samples of an observation (c), on every rank: theta (n, d), derived (n, q), log_prob (n); written
+ * to samples.h5. */
+typedef struct {
+  int64_t n;
+  int d, q;
+  double *theta, *derived, *log_prob, *observation;
+} Samples;
+PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior, Samples *samples);
+PetscErrorCode SamplesWrite(Run *run, const Study *study, const Samples *samples, const char *path);
+PetscErrorCode SamplesRead(Run *run, const char *path, RheoTable **table);
+PetscErrorCode SamplesFree(Samples *samples);
+PetscErrorCode PrintPosterior(RheoYaml *yaml, const Study *study, const Samples *samples); /* `posterior:` */
+PetscErrorCode PrintMap(RheoYaml *yaml, Run *run, const Study *study, RheoPosterior posterior,
+                        const double *observation);
+
+/* Figures. */
+PetscErrorCode PlotSamples(Run *run, const Study *study, const Samples *samples);
+PetscErrorCode PlotTraining(Run *run, RheoPosterior posterior);
+
+/* The checks of a posterior: prints `sbc:`, `coverage:`, `predictive:` and draws their figures. samples may
+ * be NULL (no observation: the predictive check is left out). */
+PetscErrorCode CheckPosterior(Run *run, const Study *study, RheoPosterior posterior, const Samples *samples,
+                              RheoYaml *yaml);
+/* C2ST of the first columns of two sample sets: prints `c2st:`. */
+PetscErrorCode CheckAgainst(Run *run, int d, int64_t n, const double *theta, const char *reference,
+                            RheoYaml *yaml);
