@@ -10,7 +10,7 @@ size_t gemm_scratch(int n, int k)
 void gemm_single(int ta, int tb, int m, int n, int k, const float *a, int lda, const float *b, int ldb,
                  int accumulate, float *c, int ldc, float *scratch)
 {
-  if (product_is_fast_single())
+  if (product_is_fast())
     product_single(ta, tb, m, n, k, a, lda, b, ldb, accumulate, c, ldc, scratch);
   else
     gemm_library_single(ta, tb, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
@@ -19,7 +19,7 @@ void gemm_single(int ta, int tb, int m, int n, int k, const float *a, int lda, c
 void gemm_double(int ta, int tb, int m, int n, int k, const double *a, int lda, const double *b, int ldb,
                  int accumulate, double *c, int ldc, double *scratch)
 {
-  if (product_is_fast_double())
+  if (product_is_fast())
     product_double(ta, tb, m, n, k, a, lda, b, ldb, accumulate, c, ldc, scratch);
   else
     gemm_library_double(ta, tb, m, n, k, a, lda, b, ldb, accumulate, c, ldc);

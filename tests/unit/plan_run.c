@@ -114,7 +114,7 @@ static void model_free(Model *m)
 static void no_allocation(void **state)
 {
   (void)state;
-  if (!CAN_COUNT || !product_is_fast_double()) skip(); /* the libraries' products allocate */
+  if (!CAN_COUNT || !product_is_fast()) skip(); /* the libraries' products allocate */
   for (int seed = 0; seed < 60; seed++) {
     RandomProgram r = random_program_make((uint64_t)seed, RANDOM_FUSED | RANDOM_DERIVATIVES, 12);
     RheoPlan plan;
@@ -222,7 +222,7 @@ static void two_threads(void **state)
 
 static int same_row(const float *a, const float *b)
 {
-  if (product_is_fast_single()) return !memcmp(a, b, WIDTH * sizeof *a);
+  if (product_is_fast()) return !memcmp(a, b, WIDTH * sizeof *a);
   for (int k = 0; k < WIDTH; k++)
     if (fabsf(a[k] - b[k]) > 1e-6f * (1 + fabsf(b[k]))) return 0;
   return 1;

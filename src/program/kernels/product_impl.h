@@ -7,28 +7,33 @@
  * before, so that only whole vectors are stored. The order of the sum over k is the same for every element of
  * C, wherever it stands.
  *
- * Vectors are GCC's; the compiler lowers them to what the machine has. Worth having with 512-bit registers
- * (32 of them) or 256-bit ones (16); product_is_fast says so. */
+ * Vectors are GCC's; files compiled for one width of registers each include this one, and product.c chooses among them
+ * when it runs. The order of a sum, and so its last bit, is the same for all of them but for fused multiply-add. */
 #include "product.h"
 #include "real.h"
 #include <string.h>
 
-#if defined __AVX512F__
-enum { BYTES = 64, ROWS = 14, IS_FAST = 1 };
-#elif defined __AVX2__ && defined __FMA__
-enum { BYTES = 32, ROWS = 6, IS_FAST = 1 };
+#if RHEO_VECTOR_BYTES == 64
+#define WIDE(g) NAME(g##_avx512)
+enum { ROWS = 14 };
+#elif RHEO_VECTOR_BYTES == 32
+#define WIDE(g) NAME(g##_avx2)
+enum { ROWS = 6 };
 #else
-enum { BYTES = 16, ROWS = 4, IS_FAST = 0 };
+#define WIDE(g) NAME(g##_plain)
+enum { ROWS = 4 };
 #endif
-enum { WIDTH = BYTES / (int)sizeof(REAL), HALF = WIDTH / 2, PANEL = 2 * WIDTH, DEPTH = 256, COLUMNS = 512 };
+enum {
+  BYTES = RHEO_VECTOR_BYTES,
+  WIDTH = BYTES / (int)sizeof(REAL),
+  HALF = WIDTH / 2,
+  PANEL = 2 * WIDTH,
+  DEPTH = 256,
+  COLUMNS = 512
+};
 
 typedef REAL Vector __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 typedef REAL HalfVector __attribute__((vector_size(BYTES / 2), aligned(sizeof(REAL)), may_alias));
-
-int NAME(product_is_fast)(void)
-{
-  return IS_FAST;
-}
 
 /* ---- Packing ---- */
 
@@ -181,7 +186,7 @@ static __attribute__((noinline)) void block_most(int transposed, const Block *it
 static __attribute__((noinline)) void block_few(int rows, int transposed, const Block *it)
 {
   switch (2 * rows + transposed) {
-#if defined __AVX512F__
+#if RHEO_VECTOR_BYTES == 64
   case 16:
     block_rows(8, 0, it);
     break;
@@ -299,13 +304,13 @@ static void pack(int tb, int depth, int n, const REAL *b, size_t ldb, int accumu
   }
 }
 
-size_t NAME(product_scratch)(int n, int k)
+size_t WIDE(product_scratch)(int n, int k)
 {
   const size_t depth = k < DEPTH ? (size_t)k : DEPTH, columns = n < COLUMNS ? (size_t)(n + PANEL) : COLUMNS;
   return depth * (columns + ROWS);
 }
 
-void NAME(product)(int ta, int tb, int m, int n, int k, const REAL *a, int lda, const REAL *b, int ldb,
+void WIDE(product)(int ta, int tb, int m, int n, int k, const REAL *a, int lda, const REAL *b, int ldb,
                    int accumulate, REAL *c, int ldc, REAL *scratch)
 {
   for (int j = 0; j < n; j += COLUMNS)
@@ -313,7 +318,7 @@ void NAME(product)(int ta, int tb, int m, int n, int k, const REAL *a, int lda, 
       Sweep s = {.m = m, .panels = scratch, .c = c + j, .ldc = (size_t)ldc, .accumulate = accumulate || p};
       s.depth = k - p < DEPTH ? k - p : DEPTH;
       s.n = n - j < COLUMNS ? n - j : COLUMNS;
-      s.own_a = scratch + NAME(product_scratch)(n, k) - (size_t)s.depth * ROWS;
+      s.own_a = scratch + WIDE(product_scratch)(n, k) - (size_t)s.depth * ROWS;
       pack(tb, s.depth, s.n,
            b + (tb ? (size_t)j * (size_t)ldb + (size_t)p : (size_t)p * (size_t)ldb + (size_t)j), (size_t)ldb,
            s.accumulate, scratch);
