@@ -20,7 +20,8 @@ const RheoKey RheoNetKeys[] = {
      "how the blocks of a resmlp take in the context, besides its first layer"},
     {"dropout", RHEO_KEY_REAL, FIELD(dropout), "0", "[0, 1)",
      "probability that a hidden unit is dropped in training"},
-    {"init", RHEO_KEY_CHOICE, FIELD(init), "torch", "torch|kaiming|xavier|orthogonal", "initial weights; orthogonal ones do not follow the seed"},
+    {"init", RHEO_KEY_CHOICE, FIELD(init), "torch", "torch|kaiming|xavier|orthogonal",
+     "initial weights; orthogonal ones do not follow the seed"},
     {0}};
 
 static uint64_t hash_name(const char *name)
