@@ -10,25 +10,39 @@ static size_t place_of(REAL index, size_t length)
   return index >= (REAL)length ? length - 1 : (size_t)index;
 }
 
-void NAME(gather)(size_t outer, size_t length, size_t inner, size_t n, const REAL *x, const REAL *index,
-                  REAL *out)
+/* Rows that are worked on together: an index is read once for all of them. */
+enum { CHUNK = 64 };
+
+static size_t chunk_end(size_t begin, size_t outer)
 {
-  for (size_t o = 0; o < outer; o++)
+  return outer - begin < CHUNK ? outer : begin + CHUNK;
+}
+
+void NAME(gather)(size_t outer, size_t length, size_t inner, size_t n, const REAL *restrict x,
+                  const REAL *restrict index, REAL *restrict out)
+{
+  for (size_t begin = 0; begin < outer; begin += CHUNK)
     for (size_t j = 0; j < n; j++) {
-      const REAL *restrict from = x + (o * length + place_of(index[j], length)) * inner;
-      REAL *restrict to = out + (o * n + j) * inner;
-      for (size_t c = 0; c < inner; c++) to[c] = from[c];
+      const size_t from = place_of(index[j], length) * inner, end = chunk_end(begin, outer);
+      if (inner == 1)
+        for (size_t o = begin; o < end; o++) out[o * n + j] = x[o * length + from];
+      else
+        for (size_t o = begin; o < end; o++)
+          for (size_t c = 0; c < inner; c++) out[(o * n + j) * inner + c] = x[o * length * inner + from + c];
     }
 }
 
-void NAME(scatter_add)(size_t outer, size_t size, size_t inner, size_t n, const REAL *x, const REAL *index,
-                       REAL *out)
+void NAME(scatter_add)(size_t outer, size_t size, size_t inner, size_t n, const REAL *restrict x,
+                       const REAL *restrict index, REAL *restrict out)
 {
   memset(out, 0, outer * size * inner * sizeof(REAL));
-  for (size_t o = 0; o < outer; o++)
+  for (size_t begin = 0; begin < outer; begin += CHUNK)
     for (size_t j = 0; j < n; j++) {
-      const REAL *restrict from = x + (o * n + j) * inner;
-      REAL *restrict to = out + (o * size + place_of(index[j], size)) * inner;
-      for (size_t c = 0; c < inner; c++) to[c] += from[c];
+      const size_t to = place_of(index[j], size) * inner, end = chunk_end(begin, outer);
+      if (inner == 1)
+        for (size_t o = begin; o < end; o++) out[o * size + to] += x[o * n + j];
+      else
+        for (size_t o = begin; o < end; o++)
+          for (size_t c = 0; c < inner; c++) out[o * size * inner + to + c] += x[(o * n + j) * inner + c];
     }
 }

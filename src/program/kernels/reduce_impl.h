@@ -6,7 +6,7 @@
 #include "real.h"
 #include <string.h>
 
-enum { BLOCK = 64, LANES = RHEO_LANES, COLUMNS = 64 };
+enum { BLOCK = 64, LANES = RHEO_LANES, STRIP = 4 * RHEO_LANES };
 
 /* A contiguous sum: LANES partial sums, then halves. */
 static REAL row_block(size_t n, const REAL *x)
@@ -21,6 +21,13 @@ static REAL row_block(size_t n, const REAL *x)
   return lane[0];
 }
 
+static REAL short_sum(size_t n, const REAL *x)
+{
+  REAL sum = x[0];
+  for (size_t i = 1; i < n; i++) sum += x[i];
+  return sum;
+}
+
 static REAL row_sum(size_t n, const REAL *x)
 {
   const size_t block = (size_t)BLOCK * LANES;
@@ -29,33 +36,50 @@ static REAL row_sum(size_t n, const REAL *x)
   return sum;
 }
 
-/* out[c] = sum over the rows of x[., c], for `columns` columns with `inner` elements from row to row. */
-static void column_sum(size_t length, size_t inner, size_t columns, const REAL *restrict x,
-                       REAL *restrict out)
+/* out[c] = sum over the rows of x[., c], for a strip of `width` columns with `inner` elements from row to row. Where the
+ * width is a constant the partial sums stay in registers. */
+static inline __attribute__((always_inline)) void strip_sum(size_t length, size_t inner, size_t width,
+                                                            const REAL *restrict x, REAL *restrict out)
 {
-  REAL block[COLUMNS];
-  for (size_t c = 0; c < columns; c++) out[c] = 0;
+  REAL total[STRIP] = {0};
   for (size_t begin = 0; begin < length; begin += BLOCK) {
     const size_t end = length - begin < BLOCK ? length : begin + BLOCK;
-    for (size_t c = 0; c < columns; c++) block[c] = 0;
-    for (size_t r = begin; r < end; r++) {
-      const REAL *restrict row = x + r * inner;
-      for (size_t c = 0; c < columns; c++) block[c] += row[c];
-    }
-    for (size_t c = 0; c < columns; c++) out[c] += block[c];
+    REAL block[STRIP] = {0};
+    for (size_t r = begin; r < end; r++)
+      for (size_t c = 0; c < width; c++) block[c] += x[r * inner + c];
+    for (size_t c = 0; c < width; c++) total[c] += block[c];
   }
+  for (size_t c = 0; c < width; c++) out[c] = total[c];
+}
+
+/* The last strip reaches back over columns of the one before. */
+static inline __attribute__((always_inline)) void strips(size_t length, size_t inner, size_t width,
+                                                         const REAL *x, REAL *out)
+{
+  for (size_t c = 0; c + width <= inner; c += width) strip_sum(length, inner, width, x + c, out + c);
+  if (inner % width) strip_sum(length, inner, width, x + (inner - width), out + (inner - width));
+}
+
+static void column_sum(size_t length, size_t inner, const REAL *x, REAL *out)
+{
+  if (inner >= STRIP)
+    strips(length, inner, STRIP, x, out);
+  else if (inner >= STRIP / 2)
+    strips(length, inner, STRIP / 2, x, out);
+  else if (inner >= LANES)
+    strips(length, inner, LANES, x, out);
+  else
+    strip_sum(length, inner, inner, x, out);
 }
 
 void NAME(sum)(size_t outer, size_t length, size_t inner, const REAL *x, REAL *out)
 {
-  if (inner == 1) {
-    for (size_t o = 0; o < outer; o++) out[o] = row_sum(length, x + o * length);
-    return;
+  for (size_t o = 0; o < outer; o++) {
+    if (inner == 1)
+      out[o] = length <= LANES ? short_sum(length, x + o * length) : row_sum(length, x + o * length);
+    else
+      column_sum(length, inner, x + o * length * inner, out + o * inner);
   }
-  for (size_t o = 0; o < outer; o++)
-    for (size_t c = 0; c < inner; c += COLUMNS)
-      column_sum(length, inner, inner - c < COLUMNS ? inner - c : COLUMNS, x + o * length * inner + c,
-                 out + o * inner + c);
 }
 
 void NAME(amax)(size_t outer, size_t length, size_t inner, const REAL *x, REAL *out)
