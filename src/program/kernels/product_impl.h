@@ -106,6 +106,8 @@ static void pack_columns(int depth, int columns, int width, const REAL *restrict
 typedef struct {
   int depth, width, accumulate;
   size_t lda, ldc;
+  const char *ahead; /* memory that will be wanted soon, fetched line by line: one for each k */
+  size_t ahead_step;
   const REAL *a, *b;
   REAL *c;
 } Block;
@@ -118,6 +120,7 @@ static inline __attribute__((always_inline)) void block(int rows, int wide, int 
   const size_t step_row = transposed ? 1 : it->lda, step_k = transposed ? it->lda : 1, ldc = it->ldc;
   const int depth = it->depth;
   const REAL *a = it->a, *b = it->b;
+  const char *ahead = it->ahead;
   REAL *c = it->c;
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) {
@@ -135,6 +138,11 @@ static inline __attribute__((always_inline)) void block(int rows, int wide, int 
   for (int k = 0; k < depth; k++) {
     Vector x[2];
     HalfVector y = {0};
+    if (transposed)
+      __builtin_prefetch(ahead, 0, 2); /* into the second level of cache */
+    else
+      __builtin_prefetch(ahead, 0, 3);
+    ahead += it->ahead_step;
 #pragma GCC unroll 2
     for (int v = 0; v < wide; v++) x[v] = *(const Vector *)(b + v * WIDTH);
     if (half) y = *(const HalfVector *)(b + wide * WIDTH);
@@ -246,6 +254,8 @@ typedef struct {
   const REAL *panels;
   REAL *c, *own_a;
   size_t ldc;
+  const char *next[2]; /* A and B of the next range of k, and their lengths in cache lines */
+  size_t next_lines[2];
 } Sweep;
 
 static int rows_of_block(int left)
@@ -263,10 +273,38 @@ static int panel_begin(int panel, int n)
   return begin + width > n && n >= width ? n - width : begin;
 }
 
+enum { LINE = 64 };
+
+/* What a block should fetch while it computes, a line for each k: hardware does not foresee these ways through memory,
+ * and batches of thousands of rows do not stay in cache. Where A is stored by rows it is the rows of A, then those of
+ * C, for the block below; where A is stored by columns the product is a sum over the batch, and it is the next range
+ * of k. done: blocks before this one. */
+static void look_ahead(int transposed, int panel, int rows, size_t done, const Sweep *s, Block *it)
+{
+  const size_t line = done * (size_t)s->depth, bytes_c = (size_t)rows * s->ldc * sizeof(REAL);
+  it->ahead = (const char *)it->a;
+  it->ahead_step = 0;
+  if (transposed && line < s->next_lines[0]) {
+    it->ahead = s->next[0] + line * LINE;
+    it->ahead_step = LINE;
+  } else if (transposed && line < s->next_lines[0] + s->next_lines[1]) {
+    it->ahead = s->next[1] + (line - s->next_lines[0]) * LINE;
+    it->ahead_step = LINE;
+  } else if (!transposed && panel == 0) {
+    it->ahead += (size_t)rows * it->lda * sizeof(REAL);
+    it->ahead_step = LINE;
+  } else if (!transposed && (size_t)(panel - 1) * (size_t)s->depth * LINE < bytes_c) {
+    it->ahead =
+        (const char *)(it->c - panel * PANEL) + bytes_c + (size_t)(panel - 1) * (size_t)s->depth * LINE;
+    it->ahead_step = LINE;
+  }
+}
+
 static void sweep(int ta, const REAL *a, size_t lda, const Sweep *s)
 {
   /* Rows of A that would fall on each other in the cache are brought together. */
   const int collides = lda * sizeof(REAL) % 2048 == 0 && s->n > PANEL;
+  size_t done = 0;
   for (int i = 0, rows; i < s->m; i += rows) {
     rows = rows_of_block(s->m - i);
     Block it = {.depth = s->depth, .lda = lda, .ldc = s->ldc, .a = a + (ta ? (size_t)i : (size_t)i * lda)};
@@ -279,6 +317,7 @@ static void sweep(int ta, const REAL *a, size_t lda, const Sweep *s)
       it.width = panel_width(s->n - p * PANEL);
       it.b = s->panels + (size_t)p * PANEL * (size_t)s->depth;
       it.c = s->c + (size_t)i * s->ldc + begin;
+      look_ahead(ta || collides, p, rows, done++, s, &it);
       if (it.width > s->n)
         block_narrow(rows, ta || collides, s->n, it);
       else
@@ -322,6 +361,12 @@ void WIDE(product)(int ta, int tb, int m, int n, int k, const REAL *a, int lda, 
       pack(tb, s.depth, s.n,
            b + (tb ? (size_t)j * (size_t)ldb + (size_t)p : (size_t)p * (size_t)ldb + (size_t)j), (size_t)ldb,
            s.accumulate, scratch);
+      if (ta && !tb && p + s.depth < k) {
+        s.next[0] = (const char *)(a + (size_t)(p + s.depth) * (size_t)lda);
+        s.next[1] = (const char *)(b + (size_t)(p + s.depth) * (size_t)ldb);
+        s.next_lines[0] = (size_t)s.depth * (size_t)lda * sizeof(REAL) / LINE;
+        s.next_lines[1] = (size_t)s.depth * (size_t)ldb * sizeof(REAL) / LINE;
+      }
       sweep(ta, a + (ta ? (size_t)p * (size_t)lda : (size_t)p), (size_t)lda, &s);
     }
 }
