@@ -41,7 +41,7 @@ static PetscErrorCode Calibration(Run *run, const Study *study, RheoPosterior po
           size.simulations, size.samples);
   PetscCall(RheoCalibrate(run->comm, posterior, study->simulator, (uint64_t)seed.seed, &size, &c));
   PetscCall(PetscMalloc1(study->d, &label));
-  for (int k = 0; k < study->d; k++) label[k] = RheoPriorLabel(study->prior, k);
+  for (int k = 0; k < study->d; k++) label[k] = StudyLabel(study, k);
   if (Wanted(config, "sbc")) {
     RheoYamlOpen(yaml, "sbc");
     RheoYamlInt(yaml, "simulations", c.n);

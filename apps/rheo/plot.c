@@ -41,7 +41,8 @@ static PetscErrorCode PlotData(Run *run)
   PetscCall(PetscMalloc1(table->n * MOST, &values));
   const RheoBlock *block[2] = {RheoTableBlock(table, "parameters"), RheoTableBlock(table, "data")};
   for (int b = 0; b < 2; b++)
-    for (int k = 0; block[b] && k < block[b]->width && n < MOST; k++) label[n++] = block[b]->columns[k];
+    for (int k = 0; block[b] && k < block[b]->width && n < MOST; k++)
+      label[n++] = RheoPlotText(block[b]->columns[k]);
   int64_t rows = 0;
   for (int64_t i = 0; i < table->n; i++) {
     int at = 0;
@@ -53,8 +54,11 @@ static PetscErrorCode PlotData(Run *run)
       }
     rows += finite;
   }
-  const RheoCorner corner = {
-      .title = run->config.title, .n = rows, .d = n, .samples = values, .labels = label};
+  const RheoCorner corner = {.title = run->config.title ? RheoPlotText(run->config.title) : NULL,
+                             .n = rows,
+                             .d = n,
+                             .samples = values,
+                             .labels = label};
   PetscCall(RheoPlotCorner(run->comm, run->config.output, "data", &corner));
   PetscCall(PetscFree(values));
   PetscCall(RheoTableDestroy(&table));

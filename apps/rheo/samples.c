@@ -120,6 +120,13 @@ PetscErrorCode PrintMap(RheoYaml *yaml, Run *run, const Study *study, RheoPoster
   PetscFunctionReturn(RHEO_OK);
 }
 
+const char *StudyLabel(const Study *study, int k)
+{
+  if (k >= study->d) return RheoPlotText(RheoDerivedName(study->derived, k - study->d));
+  const char *name = RheoPriorName(study->prior, k), *label = RheoPriorLabel(study->prior, k);
+  return strcmp(name, label) ? label : RheoPlotText(name);
+}
+
 /* The place of a name among parameters (k) and derived quantities (d + k). */
 static int FindQuantity(const Study *study, const char *name)
 {
@@ -179,14 +186,13 @@ PetscErrorCode PlotSamples(Run *run, const Study *study, const Samples *s)
   PetscCall(CornerQuantities(run, study, &n, place));
   PetscCall(ReadTruth(run, study, truth, &known));
   for (int k = 0; k < n; k++) {
-    label[k] = place[k] < study->d ? RheoPriorLabel(study->prior, place[k])
-                                   : RheoDerivedName(study->derived, place[k] - study->d);
+    label[k] = StudyLabel(study, place[k]);
     chosen_truth[k] = known ? truth[place[k]] : NAN;
     for (int64_t i = 0; i < s->n; i++)
       values[i * n + k] =
           place[k] < study->d ? s->theta[i * s->d + place[k]] : s->derived[i * s->q + place[k] - study->d];
   }
-  const RheoCorner corner = {.title = run->config.title,
+  const RheoCorner corner = {.title = run->config.title ? RheoPlotText(run->config.title) : NULL,
                              .n = s->n,
                              .d = n,
                              .samples = values,

@@ -85,6 +85,8 @@ typedef struct {
 } Study;
 PetscErrorCode StudyCreate(RheoDeck deck, Study *study);
 PetscErrorCode StudyDestroy(Study *study);
+/* What figures call parameter k, or derived quantity k - d: its label, or its name as it is. */
+const char *StudyLabel(const Study *study, int k);
 
 PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path);
 

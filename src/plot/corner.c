@@ -24,33 +24,48 @@ static double Sorted(const double *v, int64_t n, double p)
   return i + 1 < n ? v[i] + (place - (double)i) * (v[i + 1] - v[i]) : v[n - 1];
 }
 
-/* Range and summary of column k; the range also takes in the second set and the truth. */
+/* Takes the middle 99.2 % of a sorted set into the range, and its ends into the limits. */
+static void Widen(Axis *axis, double limit[2], const double *v, int64_t n)
+{
+  axis->lower = fmin(axis->lower, Sorted(v, n, 0.004));
+  axis->upper = fmax(axis->upper, Sorted(v, n, 0.996));
+  limit[0] = fmin(limit[0], v[0]);
+  limit[1] = fmax(limit[1], v[n - 1]);
+}
+
+/* Range and summary of column k; the range also takes in the second set and the truth. It does not go beyond the
+ * samples: where they pile up at the end of the prior, a margin would show density outside. */
 static PetscErrorCode MeasureAxis(const RheoCorner *c, int k, Axis *axis)
 {
-  double *v;
+  double *v, limit[2] = {INFINITY, -INFINITY};
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1(PetscMax(c->n, c->n_other) + 1, &v));
+  axis->lower = INFINITY;
+  axis->upper = -INFINITY;
   for (int64_t i = 0; i < c->n; i++) v[i] = c->samples[i * c->d + k];
   qsort(v, (size_t)c->n, sizeof *v, Ascending);
   axis->median = Sorted(v, c->n, 0.5);
   axis->minus = axis->median - Sorted(v, c->n, 0.1587);
   axis->plus = Sorted(v, c->n, 0.8413) - axis->median;
-  axis->lower = Sorted(v, c->n, 0.004);
-  axis->upper = Sorted(v, c->n, 0.996);
+  Widen(axis, limit, v, c->n);
   if (c->other && c->n_other > 0) {
     for (int64_t i = 0; i < c->n_other; i++) v[i] = c->other[i * c->d + k];
     qsort(v, (size_t)c->n_other, sizeof *v, Ascending);
-    axis->lower = PetscMin(axis->lower, Sorted(v, c->n_other, 0.004));
-    axis->upper = PetscMax(axis->upper, Sorted(v, c->n_other, 0.996));
+    Widen(axis, limit, v, c->n_other);
   }
+  double margin = 0.08 * (axis->upper - axis->lower);
+  axis->lower = fmax(axis->lower - margin, limit[0]);
+  axis->upper = fmin(axis->upper + margin, limit[1]);
   if (c->truth && isfinite(c->truth[k])) {
-    axis->lower = PetscMin(axis->lower, c->truth[k]);
-    axis->upper = PetscMax(axis->upper, c->truth[k]);
+    margin = 0.04 * (axis->upper - axis->lower);
+    axis->lower = fmin(axis->lower, c->truth[k] - margin);
+    axis->upper = fmax(axis->upper, c->truth[k] + margin);
   }
-  const double margin = 0.08 * (axis->upper - axis->lower);
-  axis->lower -= margin > 0 ? margin : 1;
-  axis->upper += margin > 0 ? margin : 1;
+  if (!(axis->upper > axis->lower)) {
+    axis->lower -= 1;
+    axis->upper += 1;
+  }
   PetscCall(PetscFree(v));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -161,39 +176,54 @@ static void WriteJoints(FILE *file, const RheoCorner *c, const double *s, int64_
 }
 
 /* ---- Script ---- */
-static void Place(FILE *f, int d, int row, int column)
+/* Margins in pixels, so that texts have the room they need and no more at any number of panels. */
+enum { LEFT = 100, RIGHT = 20, BOTTOM = 80, TOP = 64, GAP = 10 };
+
+static int Pixels(int d)
 {
-  const double left = 0.115 + 0.02 / d, right = 0.985, bottom = 0.115, top = 0.94, gap = 0.012;
-  const double w = (right - left) / d, h = (top - bottom) / d;
+  return PetscMax(520, PetscMin(2400, LEFT + RIGHT + 240 * d));
+}
+
+/* The panel's edges and, along the outer ones, the names of the axes: labels rather than gnuplot's own, which move with
+ * the width of the numbers. */
+static void Place(FILE *f, const RheoCorner *c, int row, int column)
+{
+  const double size = Pixels(c->d), w = (size - LEFT - RIGHT) / c->d, h = (size - TOP - BOTTOM) / c->d;
+  const double left = LEFT + column * w + GAP / 2., right = left + w - GAP;
+  const double top = size - TOP - row * h - GAP / 2., bottom = top - h + GAP;
   fprintf(f,
-          "set lmargin at screen %.4f\nset rmargin at screen %.4f\nset tmargin at screen %.4f\nset bmargin "
-          "at screen %.4f\n",
-          left + column * w + gap / 2, left + (column + 1) * w - gap / 2, top - row * h - gap / 2,
-          top - (row + 1) * h + gap / 2);
+          "set lmargin at screen %.5f\nset rmargin at screen %.5f\nset tmargin at screen %.5f\nset bmargin "
+          "at screen %.5f\n",
+          left / size, right / size, top / size, bottom / size);
+  if (row == c->d - 1) {
+    fputs("set label 10 ", f);
+    RheoFigureString(f, c->labels[column]);
+    fprintf(f, " at screen %.5f, screen %.5f center\n", 0.5 * (left + right) / size, 26 / size);
+  }
+  if (column == 0 && row > 0) {
+    fputs("set label 11 ", f);
+    RheoFigureString(f, c->labels[row]);
+    fprintf(f, " at screen %.5f, screen %.5f center rotate by 90\n", 24 / size, 0.5 * (top + bottom) / size);
+  }
+}
+
+/* Before Tics, since the format of tics is also that of the numbers in a table. */
+static void Ranges(FILE *f, const Axis *x, const Axis *y)
+{
+  fprintf(f, "set format '%%.8g'\nset xrange [%.8g:%.8g]\nset yrange [%.8g:%.8g]\n", x->lower, x->upper,
+          y->lower, y->upper);
 }
 
 static void Tics(FILE *f, const RheoCorner *c, const Axis *axis, int row, int column)
 {
   const Axis *x = &axis[column], *y = &axis[row];
-  fprintf(f, "set xrange [%.8g:%.8g]\nset xtics %.6g rotate by -40 offset -0.6,0.2 font ',11' nomirror\n",
-          x->lower, x->upper, RheoTicStep(x->lower, x->upper, 3));
-  fputs(row == c->d - 1 ? "set format x '%g'\n" : "set format x ''\n", f);
-  if (row == c->d - 1)
-    fprintf(f, "set xlabel \"%s\" offset 0,-0.6\n", c->labels[column]);
+  fprintf(f, "set xtics %.6g font ',11' nomirror\nset format x '%s'\n", RheoTicStep(x->lower, x->upper, 3),
+          row == c->d - 1 ? "%g" : "");
+  if (row == column)
+    fprintf(f, "unset ytics\nset xrange [%.8g:%.8g]\nset yrange [0:1.08]\n", x->lower, x->upper);
   else
-    fputs("unset xlabel\n", f);
-  if (row == column) {
-    fputs("unset ytics\nunset ylabel\nset yrange [0:1.08]\n", f);
-    return;
-  }
-  fprintf(f, "set yrange [%.8g:%.8g]\nset ytics %.6g font ',11' nomirror\n", y->lower, y->upper,
-          RheoTicStep(y->lower, y->upper, 3));
-  fputs(column == 0 ? "set format y '%g'\n" : "set format y ''\n", f);
-  /* All labels of the left edge in one line, whatever the width of the numbers. */
-  if (column == 0)
-    fprintf(f, "set ylabel \"%s\" offset screen -0.012,0\n", c->labels[row]);
-  else
-    fputs("unset ylabel\n", f);
+    fprintf(f, "set ytics %.6g font ',11' nomirror\nset format y '%s'\n", RheoTicStep(y->lower, y->upper, 3),
+            column == 0 ? "%g" : "");
 }
 
 /* "label = median +plus -minus" with the figures that the spread justifies. */
@@ -202,8 +232,12 @@ static void MarginalTitle(FILE *f, const char *label, const Axis *axis)
   const double spread = PetscMin(axis->plus, axis->minus);
   int digits = spread > 0 && isfinite(spread) ? 1 - (int)floor(log10(spread)) : 3;
   digits = digits < 0 ? 0 : digits > 9 ? 9 : digits;
-  fprintf(f, "set title \"%s = %.*f@^{+%.*f}_{-%.*f}\" offset 0,-0.6 font ',12'\n", label, digits,
-          axis->median, digits, axis->plus, digits, axis->minus);
+  char text[640];
+  snprintf(text, sizeof text, "%s = %.*f@^{/=10 +%.*f}_{/=10 -%.*f}", label, digits, axis->median, digits,
+           axis->plus, digits, axis->minus);
+  fputs("set title ", f);
+  RheoFigureString(f, text);
+  fputs(" offset 0,-0.5 font ',13'\n", f);
 }
 
 static void TruthLines(FILE *f, const RheoCorner *c, int row, int column)
@@ -218,8 +252,7 @@ static void TruthLines(FILE *f, const RheoCorner *c, int row, int column)
             c->truth[row], c->truth[row]);
 }
 
-static void Diagonal(FILE *f, const RheoCorner *c, const Axis *axis, const char *name, int k, PetscBool other,
-                     int other_index)
+static void Diagonal(FILE *f, const RheoCorner *c, const Axis *axis, const char *name, int k, int other_index)
 {
   TruthLines(f, c, k, k);
   MarginalTitle(f, c->labels[k], &axis[k]);
@@ -227,60 +260,64 @@ static void Diagonal(FILE *f, const RheoCorner *c, const Axis *axis, const char 
           "plot '%s.dat' index %d using 1:2 with filledcurves y1=0 ls 1 notitle, '' index %d using 1:2 with "
           "lines ls 1 notitle",
           name, k, k);
-  if (other) fprintf(f, ", '' index %d using 1:2 with lines ls 2 notitle", other_index + k);
+  if (c->other) fprintf(f, ", '' index %d using 1:2 with lines ls 2 notitle", other_index + k);
   fputs("\nunset title\n", f);
 }
 
-static void Pair(FILE *f, const RheoCorner *c, const char *name, int row, int column, int index,
-                 const double level[2], PetscBool other, int other_index, const double other_level[2])
+/* Contours as a data block that lines are drawn from, in front of the image. */
+static void Contours(FILE *f, const char *name, int index, const double level[2], const char *block)
 {
   fprintf(f,
-          "set contour base\nset cntrparam levels discrete %.6g,%.6g\nunset surface\nset table $found\nsplot "
-          "'%s.dat' index %d using "
-          "1:2:3 with lines\nunset table\n",
-          level[0], level[1], name, index);
-  if (other)
-    fprintf(f,
-            "set cntrparam levels discrete %.6g,%.6g\nset table $other\nsplot '%s.dat' index %d using 1:2:3 "
-            "with lines\nunset table\n",
-            other_level[0], other_level[1], name, other_index);
-  fputs("unset contour\nset surface\nset cbrange [0:1]\n", f);
+          "set cntrparam levels discrete %.6g,%.6g\nset contour base\nunset surface\nset table $%s\n"
+          "splot '%s.dat' index %d using 1:2:3 with lines\nunset table\nunset contour\nset surface\n",
+          level[0], level[1], block, name, index);
+}
+
+static void Pair(FILE *f, const RheoCorner *c, const char *name, int row, int column, int index)
+{
+  fputs("set cbrange [0:1]\n", f);
   TruthLines(f, c, row, column);
   fprintf(f,
-          "plot '%s.dat' index %d using 1:2:3 with image pixels notitle, $found using 1:2 with lines ls 4 "
-          "notitle",
+          "plot '%s.dat' index %d using 1:2:3 with image notitle, $found using 1:2 with lines ls 4 notitle",
           name, index);
-  if (other) fputs(", $other using 1:2 with lines ls 2 lw 1.4 notitle", f);
+  if (c->other) fputs(", $other using 1:2 with lines ls 2 lw 1.4 notitle", f);
   fputc('\n', f);
 }
 
 static void Legend(FILE *f, const RheoCorner *c)
 {
-  if (c->title) fprintf(f, "set label 1 \"%s\" at screen 0.98, screen 0.965 right font ',15'\n", c->title);
-  if (!c->other) return;
-  fprintf(f,
-          "set label 2 \"%s\" at screen 0.98, screen 0.93 right tc ls 1\nset label 3 \"%s\" at screen 0.98, "
-          "screen 0.905 right tc ls 2\n",
-          c->label ? c->label : "", c->other_label ? c->other_label : "");
+  const double size = Pixels(c->d);
+  const char *const text[] = {c->title, c->other ? c->label : NULL, c->other ? c->other_label : NULL};
+  static const char *const look[] = {"font ',16'", "tc ls 1", "tc ls 2"};
+  for (int i = 0; i < 3; i++) {
+    if (!text[i]) continue;
+    fprintf(f, "set label %d ", i + 1);
+    RheoFigureString(f, text[i]);
+    fprintf(f, " at screen %.5f, screen %.5f right %s\n", 1 - RIGHT / size, 1 - (20 + 24 * i) / size,
+            look[i]);
+  }
 }
 
 static void WriteScript(FILE *f, const RheoCorner *c, const char *name, const Axis *axis, double (*level)[2],
                         double (*other_level)[2])
 {
-  const int pairs = c->d * (c->d - 1) / 2;
-  const PetscBool other = (PetscBool)(c->other != NULL);
+  const int d = c->d, pairs = d * (d - 1) / 2;
   Legend(f, c);
   fputs("set multiplot\nset key off\n", f);
-  for (int row = 0; row < c->d; row++)
+  for (int row = 0; row < d; row++)
     for (int column = 0; column <= row; column++) {
       const int pair = row * (row - 1) / 2 + column;
-      Place(f, c->d, row, column);
+      Place(f, c, row, column);
+      Ranges(f, &axis[column], &axis[row]);
+      if (row != column) {
+        Contours(f, name, d + pair, level[pair], "found");
+        if (c->other) Contours(f, name, 2 * d + pairs + pair, other_level[pair], "other");
+      }
       Tics(f, c, axis, row, column);
       if (row == column)
-        Diagonal(f, c, axis, name, row, other, c->d + pairs);
+        Diagonal(f, c, axis, name, row, d + pairs);
       else
-        Pair(f, c, name, row, column, c->d + pair, level[pair], other, 2 * c->d + pairs + pair,
-             other ? other_level[pair] : NULL);
+        Pair(f, c, name, row, column, d + pair);
       fputs("unset label\n", f);
     }
   fputs("unset multiplot\n", f);
@@ -288,7 +325,6 @@ static void WriteScript(FILE *f, const RheoCorner *c, const char *name, const Ax
 
 PetscErrorCode RheoPlotCorner(MPI_Comm comm, const char *directory, const char *name, const RheoCorner *c)
 {
-  const int pixels = PetscMax(520, PetscMin(2400, 240 + 230 * c->d));
   const int pairs = c->d * (c->d - 1) / 2;
   double(*level)[2];
   Figure figure;
@@ -296,7 +332,7 @@ PetscErrorCode RheoPlotCorner(MPI_Comm comm, const char *directory, const char *
 
   PetscFunctionBeginUser;
   PetscCheck(c->n > 0 && c->d > 0, comm, PETSC_ERR_ARG_OUTOFRANGE, "A corner plot needs samples");
-  PetscCall(RheoFigureOpen(comm, directory, name, pixels, pixels, &figure));
+  PetscCall(RheoFigureOpen(comm, directory, name, Pixels(c->d), Pixels(c->d), &figure));
   if (figure.script) {
     PetscCall(PetscMalloc1(c->d, &axis));
     PetscCall(PetscCalloc1(2 * pairs + 1, &level));

@@ -28,13 +28,18 @@ PetscErrorCode RheoPlotLoss(MPI_Comm comm, const char *directory, const char *na
     if (n && isfinite(validation[best]))
       fprintf(figure.script,
               "set arrow from %.10g, graph 0 to %.10g, graph 1 nohead ls 3\nset label \"best\" at %.10g, "
-              "graph 0.95 offset 0.5,0\n",
-              epoch[best], epoch[best], epoch[best]);
+              "graph 0.95 %s\n",
+              epoch[best], epoch[best], epoch[best], 2 * best < n ? "offset 0.7,0" : "right offset -0.7,0");
+    if (n)
+      fprintf(figure.script, "set xrange [%.10g:%.10g]\nset xtics %.10g\n", epoch[0] - 0.5,
+              epoch[n - 1] + 0.5, fmax(1, RheoTicStep(epoch[0] - 0.5, epoch[n - 1] + 0.5, 8)));
+    /* Few epochs, few points: a line alone would not show a single one. */
+    const char *with = n < 30 ? "linespoints" : "lines", *points = n < 30 ? "pt 7 ps 0.7" : "";
     fprintf(figure.script,
-            "set xlabel 'epoch'\nset ylabel 'loss per sample (nats)'\nset key top right\n"
-            "plot '%s.dat' using 1:2 with lines ls 1 title 'training', '' using 1:3 with lines ls 2 title "
+            "set xlabel 'epoch'\nset ylabel 'loss per sample (nats)'\nset key outside top center horizontal\n"
+            "plot '%s.dat' using 1:2 with %s ls 1 %s title 'training', '' using 1:3 with %s ls 2 %s title "
             "'validation'\n",
-            name);
+            name, with, points, with, points);
   }
   PetscCall(RheoFigureClose(&figure));
   PetscFunctionReturn(RHEO_OK);
@@ -43,7 +48,7 @@ PetscErrorCode RheoPlotLoss(MPI_Comm comm, const char *directory, const char *na
 PetscErrorCode RheoPlotSbc(MPI_Comm comm, const char *directory, const char *name, int d, int bins, int64_t n,
                            const double *counts, const char *const *labels, const double *p_value)
 {
-  const int columns = d < 4 ? d : 4, rows = (d + columns - 1) / columns;
+  const int rows = (d + 3) / 4, columns = (d + rows - 1) / rows;
   const double expected = (double)n / bins;
   Figure figure;
 
@@ -56,7 +61,7 @@ PetscErrorCode RheoPlotSbc(MPI_Comm comm, const char *directory, const char *nam
     while (gsl_cdf_binomial_P((unsigned)upper, 1.0 / bins, (unsigned)n) < 0.995) upper++;
     fprintf(figure.script,
             "set multiplot layout %d,%d\nset key off\nset boxwidth 0.94 relative\nset xrange [0:1]\nset "
-            "xtics 0.25\n",
+            "xtics 0.5\nset lmargin 9\n",
             rows, columns);
     for (int k = 0; k < d; k++) {
       double top = upper;
@@ -66,13 +71,17 @@ PetscErrorCode RheoPlotSbc(MPI_Comm comm, const char *directory, const char *nam
         top = fmax(top, counts[k * bins + i]);
       }
       fputs("\n\n", figure.data);
+      char title[640];
+      snprintf(title, sizeof title, "%s   (p = %.2g)", labels[k], p_value[k]);
+      fputs("set title ", figure.script);
+      RheoFigureString(figure.script, title);
       fprintf(figure.script,
-              "set title \"%s   (p = %.2g)\"\nset xlabel 'rank of the true value'\nset yrange "
+              "\nset xlabel 'rank of the true value'\nset ylabel '%s'\nset yrange "
               "[0:%.6g]\nunset object\n"
               "set object 1 rectangle from 0,%.6g to 1,%.6g fc rgb '#BBBBBB' fs solid 0.5 noborder behind\n"
               "set arrow 1 from 0,%.6g to 1,%.6g nohead ls 3 back\n"
               "plot '%s.dat' index %d using 1:2 with boxes ls 1 fs solid 0.45 border\n",
-              labels[k], p_value[k], 1.15 * top, lower, upper, expected, expected, name, k);
+              k % columns ? "" : "simulations", 1.15 * top, lower, upper, expected, expected, name, k);
     }
     fputs("unset multiplot\n", figure.script);
   }
@@ -124,15 +133,19 @@ PetscErrorCode RheoPlotPredictive(MPI_Comm comm, const char *directory, const ch
       for (int l = 0; l < 5; l++) fprintf(figure.data, " %.8g", quantile[l * c + k]);
       fprintf(figure.data, " %.8g\n", observation[k]);
     }
+    fputs("set xlabel ", figure.script);
+    RheoFigureString(figure.script, x_label);
+    fputs("\nset ylabel ", figure.script);
+    RheoFigureString(figure.script, y_label);
+    const double margin = c > 1 ? 0.03 * (x[c - 1] - x[0]) : 0.5;
     fprintf(figure.script,
-            "set xlabel \"%s\"\nset ylabel \"%s\"\nset key top right\nset offsets graph 0.02, graph 0.02, "
-            "graph 0.05, 0\n"
-            "plot '%s.dat' using 1:2:6 with filledcurves lc rgb '#0072B2' fs solid 0.15 title '95 %% of the "
-            "posterior predictive', "
+            "\nset xrange [%.8g:%.8g]\nset key outside top center horizontal\n"
+            "plot '%s.dat' using 1:2:6 with filledcurves lc rgb '#0072B2' fs solid 0.15 title 'posterior "
+            "predictive: 95 %%', "
             "'' using 1:3:5 with filledcurves lc rgb '#0072B2' fs solid 0.35 title '50 %%', '' using 1:4 "
             "with lines ls 1 title 'median', "
             "'' using 1:7 with points ls 5 title 'observed'\n",
-            x_label, y_label, name);
+            x[0] - margin, x[c - 1] + margin, name);
   }
   PetscCall(RheoFigureClose(&figure));
   PetscFunctionReturn(RHEO_OK);

@@ -16,7 +16,7 @@ extern char **environ;
 static const char style[] = "# The style of all figures; change it here.\n"
                             "set encoding utf8\n"
                             "set border lw 1.2\n"
-                            "set tics scale 0.6\n"
+                            "set tics scale 0.6 front\n"
                             "set style line 1 lc rgb '#0072B2' lw 2.4\n"
                             "set style line 2 lc rgb '#D55E00' lw 2.4\n"
                             "set style line 3 lc rgb '#555555' lw 1.4 dt 2\n"
@@ -100,6 +100,28 @@ PetscErrorCode RheoFigureClose(Figure *f)
               f->folder, f->name);
   }
   PetscFunctionReturn(RHEO_OK);
+}
+
+const char *RheoPlotText(const char *plain)
+{
+  char text[512];
+  size_t n = 0;
+  for (const char *c = plain; *c && n + 2 < sizeof text; c++) {
+    if (strchr("_^{}@&~\\", *c)) text[n++] = '\\';
+    text[n++] = *c;
+  }
+  text[n] = 0;
+  return RheoIntern(text);
+}
+
+void RheoFigureString(FILE *script, const char *text)
+{
+  fputc('"', script);
+  for (const char *c = text; *c; c++) {
+    if (*c == '"' || *c == '\\') fputc('\\', script);
+    fputc(*c == '\n' ? ' ' : *c, script);
+  }
+  fputc('"', script);
 }
 
 double RheoTicStep(double lower, double upper, int n)

@@ -1,10 +1,13 @@
 /* Figures through gnuplot. Each call writes DIR/figures/NAME.dat (or several), NAME.gp, a script that draws
  * it and that users can restyle, and runs gnuplot on it for NAME.png. Without gnuplot the script and data
  * stay, with a warning. One style for all (style.gp). Rank 0 of comm works; collective on comm so that errors
- * are known to all. Labels are gnuplot enhanced text. */
+ * are known to all. Labels are gnuplot enhanced text: `_` begins a subscript, `{/Symbol b}` is a beta. */
 #pragma once
-#include "../base/error.h"
+#include "../base/deck.h"
 #include <stdint.h>
+
+/* A label that shows plain text, such as a name with underscores, as it is. Interned. Not collective. */
+const char *RheoPlotText(const char *plain);
 
 /* Corner plot: histograms on the diagonal with median and 68 % interval in the title, below it density with
  * contours that hold 39.3 % and 86.5 % (1 and 2 sigma in two dimensions). samples (n, D) row-major; truth (D)

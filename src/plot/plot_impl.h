@@ -17,5 +17,8 @@ PetscErrorCode RheoFigureOpen(MPI_Comm comm, const char *directory, const char *
 /* Closes both and runs gnuplot. Collective. */
 PetscErrorCode RheoFigureClose(Figure *figure);
 
+/* Writes text as a string of gnuplot's, whatever quotes and backslashes it holds. */
+void RheoFigureString(FILE *script, const char *text);
+
 /* A step for about n tics over the range that is 1, 2 or 5 times a power of ten. */
 double RheoTicStep(double lower, double upper, int n);
