@@ -2,10 +2,24 @@
 #include "../base/deck.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+hid_t RheoH5Create(MPI_Comm comm, const char *path)
+{
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);
+
+  H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
+  H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+  H5Pset_obj_track_times(creation, 0);
+  const hid_t file = H5Fcreate(RheoH5TemporaryPath(path), H5F_ACC_TRUNC, creation, access);
+  H5Pclose(access);
+  H5Pclose(creation);
+  return file;
+}
 
 hid_t RheoH5GroupCreate(hid_t parent, const char *name)
 {
@@ -64,10 +78,10 @@ int RheoH5WriteInt(hid_t object, const char *name, int64_t value)
   return status;
 }
 
-int RheoH5WriteChecksum(hid_t object, uint64_t value)
+int RheoH5WriteChecksum(hid_t object, const char *name, uint64_t value)
 {
   const hid_t space = H5Screate(H5S_SCALAR);
-  const int status = WriteAttribute(object, "checksum", H5T_STD_U64LE, H5T_NATIVE_UINT64, space, &value);
+  const int status = WriteAttribute(object, name, H5T_STD_U64LE, H5T_NATIVE_UINT64, space, &value);
   H5Sclose(space);
   return status;
 }
@@ -116,7 +130,7 @@ int RheoH5WriteLongText(hid_t parent, const char *name, const char *text)
   return status;
 }
 
-/* Reads an attribute of `expected` elements of the type; 0 elements of expectation: a scalar. */
+/* Reads an attribute of `expected` elements of the type. */
 static int ReadAttribute(hid_t object, const char *name, hid_t type, hssize_t expected, void *value)
 {
   if (H5Aexists(object, name) <= 0) return -1;
@@ -170,9 +184,36 @@ int RheoH5ReadInt(hid_t object, const char *name, int64_t *value)
   return ReadAttribute(object, name, H5T_NATIVE_INT64, 1, value);
 }
 
-int RheoH5ReadChecksum(hid_t object, uint64_t *value)
+int RheoH5ReadChecksum(hid_t object, const char *name, uint64_t *value)
 {
-  return ReadAttribute(object, "checksum", H5T_NATIVE_UINT64, 1, value);
+  return ReadAttribute(object, name, H5T_NATIVE_UINT64, 1, value);
+}
+
+/* Whether the file is large enough for what a data set says it holds: memory is only asked for what is there. */
+static int Fits(hid_t set, hid_t space)
+{
+  const hid_t type = H5Dget_type(set), file = H5Iget_file_id(set);
+  const hssize_t points = H5Sget_simple_extent_npoints(space);
+  const size_t size = H5Tget_size(type);
+  hsize_t bytes = 0;
+  const int fits =
+      H5Fget_filesize(file, &bytes) >= 0 && points >= 0 && size > 0 && (hsize_t)points <= bytes / size;
+  H5Tclose(type);
+  H5Fclose(file);
+  return fits;
+}
+
+int RheoH5MatrixSize(hid_t set, int64_t *rows, int *columns)
+{
+  hsize_t dims[2];
+  const hid_t space = H5Dget_space(set);
+  const int fine = H5Sget_simple_extent_ndims(space) == 2 && Fits(set, space) &&
+                   H5Sget_simple_extent_dims(space, dims, NULL) == 2 && dims[1] <= INT_MAX;
+  H5Sclose(space);
+  if (!fine) return -1;
+  *rows = (int64_t)dims[0];
+  *columns = (int)dims[1];
+  return 0;
 }
 
 int RheoH5VectorSize(hid_t parent, const char *name, size_t *n)
@@ -181,7 +222,8 @@ int RheoH5VectorSize(hid_t parent, const char *name, size_t *n)
   const hid_t set = H5Dopen2(parent, name, H5P_DEFAULT);
   if (set < 0) return -1;
   const hid_t space = H5Dget_space(set);
-  const hssize_t points = H5Sget_simple_extent_ndims(space) == 1 ? H5Sget_simple_extent_npoints(space) : -1;
+  const hssize_t points =
+      H5Sget_simple_extent_ndims(space) == 1 && Fits(set, space) ? H5Sget_simple_extent_npoints(space) : -1;
   H5Sclose(space);
   H5Dclose(set);
   *n = points < 0 ? 0 : (size_t)points;
@@ -204,7 +246,10 @@ int RheoH5ReadLongText(hid_t parent, const char *name, const char **text)
   if (H5Lexists(parent, name, H5P_DEFAULT) <= 0) return -1;
   const hid_t set = H5Dopen2(parent, name, H5P_DEFAULT);
   if (set < 0) return -1;
-  const size_t size = TextSize(H5Dget_type(set));
+  const hid_t space = H5Dget_space(set);
+  const PetscBool one = (PetscBool)(H5Sget_simple_extent_npoints(space) == 1 && Fits(set, space));
+  const size_t size = one ? TextSize(H5Dget_type(set)) : 0;
+  H5Sclose(space);
   char *value = size ? calloc(1, size + 1) : NULL;
   const hid_t type = TextType(size ? size : 1);
   const int status = value && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0 ? 0 : -1;
@@ -233,7 +278,7 @@ static const char *Inspect(const char *path, const char *kind, char *text, size_
     return "is an HDF5 file, but none of Rheo's";
   }
   H5Fclose(file);
-  if (format > RHEO_FILE_FORMAT) {
+  if (format < 1 || format > RHEO_FILE_FORMAT) {
     snprintf(text, n, "has format %lld; this version of Rheo knows up to %d", (long long)format,
              RHEO_FILE_FORMAT);
     return text;

@@ -8,13 +8,16 @@
 
 enum { RHEO_FILE_FORMAT = 1 };
 
+/* The file that will be path: at its temporary path, over the ranks of comm; negative on failure. HDF5 1.8 and later read
+ * it; its metadata carry checksums of their own, and attributes may be of any size. Collective. */
+hid_t RheoH5Create(MPI_Comm comm, const char *path);
 hid_t RheoH5GroupCreate(hid_t parent, const char *name);
 /* A contiguous data set of the given shape, not yet written; negative on failure. */
 hid_t RheoH5DatasetCreate(hid_t parent, const char *name, hid_t type, int n_dims, const hsize_t *dims);
 
 int RheoH5WriteText(hid_t object, const char *name, const char *text); /* attribute */
 int RheoH5WriteInt(hid_t object, const char *name, int64_t value);
-int RheoH5WriteChecksum(hid_t object, uint64_t value);
+int RheoH5WriteChecksum(hid_t object, const char *name, uint64_t value);
 int RheoH5WriteTexts(hid_t object, const char *name, int n, const char *const *texts);
 int RheoH5WriteVector(hid_t parent, const char *name, hid_t type, size_t n,
                       const void *values);                                 /* data set (n) */
@@ -23,11 +26,12 @@ int RheoH5WriteLongText(hid_t parent, const char *name, const char *text); /* da
 /* Strings are interned. */
 int RheoH5ReadText(hid_t object, const char *name, const char **text);
 int RheoH5ReadInt(hid_t object, const char *name, int64_t *value);
-int RheoH5ReadChecksum(hid_t object, uint64_t *value);
+int RheoH5ReadChecksum(hid_t object, const char *name, uint64_t *value);
 int RheoH5ReadTexts(hid_t object, const char *name, int n, const char **texts);
 int RheoH5ReadVector(hid_t parent, const char *name, hid_t type, size_t n, void *values);
 int RheoH5ReadLongText(hid_t parent, const char *name, const char **text);
 int RheoH5VectorSize(hid_t parent, const char *name, size_t *n);
+int RheoH5MatrixSize(hid_t set, int64_t *rows, int *columns);
 
 /* Opens a Rheo file for reading on every rank and checks that it is one; kind NULL accepts any.
  * RHEO_ERR_INPUT names what is wrong. Collective. */

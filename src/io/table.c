@@ -3,6 +3,7 @@
 #include "../base/provenance.h"
 #include "../base/reduce.h"
 #include "hdf5.h"
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +35,32 @@ static uint64_t PartialChecksum(const RheoTable *table)
     }
   }
   return sum;
+}
+
+static uint64_t TextChecksum(uint64_t sum, const char *text)
+{
+  return RheoChecksum(sum, text ? text : "", text ? strlen(text) + 1 : 0);
+}
+
+/* Of what stands beside the rows: names, units, deck, small vectors. The same on every rank. */
+static uint64_t RestChecksum(const RheoTable *table)
+{
+  uint64_t sum = TextChecksum(RheoChecksum(RHEO_CHECKSUM_START, &table->n, sizeof table->n), table->kind);
+  sum = TextChecksum(TextChecksum(sum, table->verb ? table->verb : ""), table->deck);
+  for (int b = 0; b < table->n_blocks; b++) {
+    const RheoBlock *block = &table->block[b];
+    sum = TextChecksum(sum, block->name);
+    for (int k = 0; k < block->width; k++) {
+      sum = TextChecksum(sum, block->columns[k]);
+      sum = TextChecksum(sum, block->units ? block->units[k] : NULL);
+    }
+  }
+  /* Vectors come back in the order of their names. */
+  uint64_t vectors = 0;
+  for (int e = 0; e < table->n_extras; e++)
+    vectors += RheoChecksum(TextChecksum(RHEO_CHECKSUM_START, table->extra[e].name), table->extra[e].value,
+                            (size_t)table->extra[e].n * sizeof(double));
+  return RheoChecksum(sum, &vectors, sizeof vectors);
 }
 
 /* ---- Writing ---- */
@@ -92,7 +119,8 @@ static int WriteAll(MPI_Comm comm, hid_t file, const RheoTable *table)
                RheoH5WriteText(file, "version", RheoVersion()) ||
                RheoH5WriteText(file, "commit", RheoCommit()) ||
                RheoH5WriteText(file, "verb", table->verb ? table->verb : "") ||
-               RheoH5WriteChecksum(file, table->checksum);
+               RheoH5WriteChecksum(file, "checksum", table->checksum) ||
+               RheoH5WriteChecksum(file, "checksum_rest", RestChecksum(table));
   if (table->deck) status = status || RheoH5WriteLongText(file, "deck", table->deck);
   for (int b = 0; b < table->n_blocks; b++) status = WriteBlock(comm, file, table, b) || status;
   const hid_t extra = RheoH5GroupCreate(file, "extra");
@@ -110,12 +138,7 @@ PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
-  const hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);
-  H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
-  H5Pset_obj_track_times(creation, 0);
-  const hid_t file = H5Fcreate(RheoH5TemporaryPath(path), H5F_ACC_TRUNC, creation, access);
-  H5Pclose(access);
-  H5Pclose(creation);
+  const hid_t file = RheoH5Create(comm, path);
   PetscCall(RheoAgree(comm, (PetscBool)(file >= 0), &good));
   RheoInputCheck(good, comm, "%s: cannot be created; is the folder there and writable?", path);
   int status = WriteAll(comm, file, table);
@@ -129,20 +152,18 @@ PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
 /* ---- Reading ---- */
 static int ReadBlock(hid_t file, const char *name, RheoTable *table, RheoBlock *block)
 {
-  hsize_t dims[2] = {0, 0};
+  int64_t n_rows = 0;
   const hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
   if (set < 0) return -1;
   const hid_t space = H5Dget_space(set), type = H5Dget_type(set);
-  int status =
-      H5Sget_simple_extent_ndims(space) == 2 && H5Sget_simple_extent_dims(space, dims, NULL) == 2 ? 0 : -1;
+  int status = RheoH5MatrixSize(set, &n_rows, &block->width);
   const int64_t rows = table->end - table->begin;
   block->name = RheoIntern(name);
-  block->width = (int)dims[1];
   block->store = H5Tget_class(type) == H5T_INTEGER ? RHEO_STORE_INT8
                  : H5Tget_size(type) == 4          ? RHEO_STORE_FLOAT
                                                    : RHEO_STORE_DOUBLE;
   const char **names = NULL, **units = NULL;
-  if (status || (int64_t)dims[0] != table->n || block->width < 1) status = -1;
+  if (status || n_rows != table->n || block->width < 1) status = -1;
   if (!status && (PetscMalloc1(block->width, &names) || PetscMalloc1(block->width, &units) ||
                   PetscMalloc1(rows * block->width, &block->value)))
     status = -1;
@@ -155,7 +176,7 @@ static int ReadBlock(hid_t file, const char *name, RheoTable *table, RheoBlock *
     (void)PetscFree(units);
   }
   if (!status && rows > 0) {
-    const hsize_t start[2] = {(hsize_t)table->begin, 0}, count[2] = {(hsize_t)rows, dims[1]};
+    const hsize_t start[2] = {(hsize_t)table->begin, 0}, count[2] = {(hsize_t)rows, (hsize_t)block->width};
     const hid_t memory = H5Screate_simple(2, count, NULL);
     H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
     status = H5Dread(set, H5T_NATIVE_DOUBLE, memory, space, H5P_DEFAULT, block->value) < 0 ? -1 : 0;
@@ -189,8 +210,9 @@ static herr_t VisitBlock(hid_t file, const char *name, const H5L_info_t *info, v
   H5Dclose(set);
   if (!is_block) return 0;
   if (place < 0 || place >= RHEO_TABLE_BLOCKS) return visit->status = -1;
-  if (ReadBlock(file, name, visit->table, &visit->table->block[place])) return visit->status = -1;
+  if (visit->table->block[place].name) return visit->status = -1;
   visit->table->n_blocks = PetscMax(visit->table->n_blocks, (int)place + 1);
+  if (ReadBlock(file, name, visit->table, &visit->table->block[place])) return visit->status = -1;
   return 0;
 }
 
@@ -204,16 +226,18 @@ static herr_t VisitExtra(hid_t group, const char *name, const H5L_info_t *info, 
   if (table->n_extras == RHEO_TABLE_EXTRAS || RheoH5VectorSize(group, name, &n)) return visit->status = -1;
   RheoExtra *extra = &table->extra[table->n_extras++];
   *extra = (RheoExtra){RheoIntern(name), (int)n, NULL};
-  if (PetscMalloc1(n + 1, &extra->value)) return visit->status = -1;
+  if (n > INT_MAX || PetscMalloc1(n + 1, &extra->value)) return visit->status = -1;
   if (RheoH5ReadVector(group, name, H5T_NATIVE_DOUBLE, n, extra->value)) return visit->status = -1;
   return 0;
 }
 
-static int ReadAll(hid_t file, RheoTable *table, uint64_t *checksum)
+static int ReadAll(hid_t file, RheoTable *table, uint64_t *checksum, uint64_t *rest)
 {
   Visit visit = {table, 0};
 
-  if (RheoH5ReadText(file, "verb", &table->verb) || RheoH5ReadChecksum(file, checksum)) return -1;
+  if (RheoH5ReadText(file, "verb", &table->verb) || RheoH5ReadChecksum(file, "checksum", checksum) ||
+      RheoH5ReadChecksum(file, "checksum_rest", rest))
+    return -1;
   if (H5Lexists(file, "deck", H5P_DEFAULT) > 0 && RheoH5ReadLongText(file, "deck", &table->deck)) return -1;
   if (H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, NULL, VisitBlock, &visit) < 0 || visit.status) return -1;
   for (int b = 0; b < table->n_blocks; b++)
@@ -229,24 +253,32 @@ PetscErrorCode RheoTableRead(MPI_Comm comm, const char *path, const char *kind, 
                              RheoTable **out)
 {
   RheoTable *table;
-  uint64_t mine, checksum = 0;
-  PetscBool good;
+  const char *found;
+  uint64_t mine, checksum = 0, rest = 0;
+  PetscBool readable, good;
   hid_t file;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoH5Open(comm, path, kind, &file, &found));
   PetscCall(PetscNew(&table));
-  PetscCall(RheoH5Open(comm, path, kind, &file, &table->kind));
-  RheoInputCheck(strcmp(table->kind, "model"), comm, "%s: is a model file, not a table", path);
-  PetscBool read = (PetscBool)(RheoH5ReadInt(file, "rows", &table->n) == 0 && table->n >= 0);
+  table->kind = found;
+  PetscBool read =
+      (PetscBool)(strcmp(found, "model") && RheoH5ReadInt(file, "rows", &table->n) == 0 && table->n >= 0);
   table->end = table->n;
   if (!whole) RheoRange(comm, table->n, &table->begin, &table->end);
-  read = (PetscBool)(read && !ReadAll(file, table, &checksum));
+  read = (PetscBool)(read && !ReadAll(file, table, &checksum, &rest));
   H5Fclose(file);
-  PetscCall(RheoAgree(comm, read, &good));
-  RheoInputCheck(good, comm, "%s: is damaged; some of its data cannot be read", path);
-  mine = table->checksum = PartialChecksum(table);
-  if (!whole) PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
-  PetscCall(RheoAgree(comm, (PetscBool)(table->checksum == checksum), &good));
+  PetscCall(RheoAgree(comm, read, &readable));
+  good = readable;
+  if (readable) {
+    mine = table->checksum = PartialChecksum(table);
+    if (!whole) PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
+    PetscCall(
+        RheoAgree(comm, (PetscBool)(table->checksum == checksum && RestChecksum(table) == rest), &good));
+  }
+  if (!good) PetscCall(RheoTableDestroy(&table));
+  RheoInputCheck(strcmp(found, "model"), comm, "%s: is a model file, not a table", path);
+  RheoInputCheck(readable, comm, "%s: is damaged; some of its data cannot be read", path);
   RheoInputCheck(good, comm, "%s: is damaged; its checksum does not fit its data", path);
   *out = table;
   PetscFunctionReturn(RHEO_OK);

@@ -1,17 +1,19 @@
 /* Tables: named columns in blocks, in HDF5. Data sets and posterior samples are tables.
  *
  * The file (format 1):
- *   /                  attributes: rheo_format (int, 1), kind ("dataset" or "samples"), rows (int64),
- * version, commit, verb, checksum (of all blocks, below) /deck              a string: the YAML that made the
- * file, as it was run
+ *   /                  attributes: rheo_format (int, 1), kind ("dataset" or "samples"), rows (int64), version,
+ *                      commit, verb, checksum and checksum_rest (below)
+ *   /deck              a string: the YAML that made the file, as it was run
  *   /<block>           (rows, width) little-endian double, float or int8; attributes: place (int, its order
- * among the blocks), columns (strings, width), units (strings, width) /extra/<name>      (n) double: small
- * vectors such as the observation A data set has blocks `parameters` (N, D), `data` (N, C), `status` (N, 1)
- * int8 of RheoSimulationStatus, and `weights` (N, 1) where there are any. Samples have `parameters`,
- * `derived` where there are any, and `log_prob` (N, 1).
+ *                      among the blocks), columns (strings, width), units (strings, width)
+ *   /extra/<name>      (n) double: small vectors such as the observation
+ * A data set has blocks `parameters` (N, D), `data` (N, C), `status` (N, 1) int8 of RheoSimulationStatus, and
+ * `weights` (N, 1) where there are any. Samples have `parameters`, `derived` where there are any, and
+ * `log_prob` (N, 1).
  *
  * The checksum is the sum modulo 2^64, over blocks b and rows i, of the FNV-1a checksum of (b, i, the row as
- * doubles), so that ranks can compute it apart; it is verified by reading.
+ * doubles), so that ranks can compute it apart; checksum_rest is the FNV-1a checksum of names, units, deck and
+ * vectors. Reading verifies both; HDF5 itself verifies its metadata.
  *
  * A file is a function of deck and version alone: no date, host, rank count or wall time stands in it (these
  * are in run.yaml beside it), HDF5 keeps no times, and the layout is contiguous. Two runs of the same deck

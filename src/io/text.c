@@ -2,6 +2,7 @@
 #include "table.h"
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +34,16 @@ static PetscBool Push(Text *text, double value)
   return PETSC_TRUE;
 }
 
-/* Numbers of one line; -1 with the word at *bad where one is no number. */
+/* Numbers of one line; -1 with the word at *bad where one is no number, or where nothing stands between two commas. */
 static int ParseLine(Text *text, const char *line, const char **bad)
 {
   int count = 0;
   for (const char *c = line; *c;) {
     char *end;
-    while (IsSeparator(*c)) c++;
+    int commas = 0;
+    for (*bad = c; IsSeparator(*c); c++) commas += *c == ',' || *c == ';';
     if (!*c || *c == '#') break;
+    if (commas > (count > 0)) return -1;
     const double value = strtod(c, &end);
     if (end == c || (*end && !IsSeparator(*end))) {
       *bad = c;
@@ -73,8 +76,11 @@ static void ParseFile(const char *path, Text *text)
       text->header = strdup(line);
       text->n = before;
     } else if (count < 0) {
-      snprintf(text->error, sizeof text->error, "line %d: '%.*s' is not a number", number,
-               (int)strcspn(bad, ",; \t\r\n"), bad);
+      const int length = (int)strcspn(bad, ",; \t\r\n");
+      if (length)
+        snprintf(text->error, sizeof text->error, "line %d: '%.*s' is not a number", number, length, bad);
+      else
+        snprintf(text->error, sizeof text->error, "line %d: a number is missing between two commas", number);
     } else if (count && text->width && count != text->width) {
       snprintf(text->error, sizeof text->error, "line %d has %d numbers, the lines before have %d", number,
                count, text->width);
@@ -144,7 +150,9 @@ PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **ou
   }
   free(text.value);
   free(text.header);
-  PetscCallMPI(MPI_Bcast(block->value, (PetscMPIInt)sizes[0], MPI_DOUBLE, 0, comm));
+  for (int64_t done = 0; done < sizes[0]; done += INT_MAX / 8)
+    PetscCallMPI(MPI_Bcast(block->value + done, (PetscMPIInt)PetscMin(INT_MAX / 8, sizes[0] - done),
+                           MPI_DOUBLE, 0, comm));
   PetscCallMPI(MPI_Bcast(header, (PetscMPIInt)sizes[2], MPI_CHAR, 0, comm));
   text.header = sizes[2] ? header : NULL;
   NameColumns(&text, names);

@@ -2,6 +2,7 @@
 #include "../base/checksum.h"
 #include "../base/provenance.h"
 #include "../io/hdf5.h"
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,47 @@ uint64_t RheoModelChecksum(const RheoModelFile *model)
   if (model->m) sum = RheoChecksum(sum, model->m, bytes);
   if (model->v) sum = RheoChecksum(sum, model->v, bytes);
   return RheoChecksum(sum, &model->step, sizeof model->step);
+}
+
+static uint64_t TextChecksum(uint64_t sum, const char *text)
+{
+  return RheoChecksum(sum, text ? text : "", text ? strlen(text) + 1 : 0);
+}
+
+static const char *const series[] = {"epoch", "step", "train_loss", "validation_loss", "lr", "gradient_norm"};
+enum { SERIES = 6 };
+
+static double **Series(RheoHistory *h, int i)
+{
+  double **all[SERIES] = {&h->epoch,           &h->step, &h->train_loss,
+                          &h->validation_loss, &h->lr,   &h->gradient_norm};
+  return all[i];
+}
+
+static int Flags(const RheoParamView *view)
+{
+  return (view->init.frozen ? 1 : 0) | (view->init.no_decay ? 2 : 0);
+}
+
+/* Of what the checksum of parameters and optimiser leaves out: a prior in the deck that lost a digit is a wrong model
+ * too. */
+static uint64_t RestChecksum(const RheoModelFile *model)
+{
+  RheoHistory history = model->history;
+  uint64_t vectors = 0, sum = TextChecksum(TextChecksum(RHEO_CHECKSUM_START, model->estimator), model->deck);
+  for (int i = 0; i < RheoParamsCount(model->params); i++) {
+    const RheoParamView *view = RheoParamsView(model->params, i);
+    const int64_t facts[4] = {(int64_t)view->offset, (int64_t)view->size, view->shape.n, Flags(view)};
+    sum = RheoChecksum(TextChecksum(sum, view->name), facts, sizeof facts);
+    sum = RheoChecksum(sum, view->shape.d, (size_t)view->shape.n * sizeof *view->shape.d);
+  }
+  for (int i = 0; i < SERIES; i++)
+    sum = RheoChecksum(sum, *Series(&history, i), (size_t)history.n * sizeof(double));
+  /* Vectors come back in the order of their names. */
+  for (int i = 0; i < model->n_extras; i++)
+    vectors += RheoChecksum(TextChecksum(RHEO_CHECKSUM_START, model->extra[i].name), model->extra[i].value,
+                            (size_t)model->extra[i].n * sizeof(double));
+  return RheoChecksum(sum, &vectors, sizeof vectors);
 }
 
 /* ---- Writing ---- */
@@ -32,7 +74,7 @@ static int WriteParameters(hid_t file, const RheoModelFile *model)
     facts[2 * i + 1] = (int64_t)view->size;
     shape[0] = view->shape.n;
     for (int k = 0; k < view->shape.n; k++) shape[1 + k] = view->shape.d[k];
-    shape[RHEO_MAX_DIM + 1] = (view->init.frozen ? 1 : 0) | (view->init.no_decay ? 2 : 0);
+    shape[RHEO_MAX_DIM + 1] = Flags(view);
   }
   size_t length = 1;
   for (int i = 0; !status && i < n; i++) length += strlen(names[i]) + 1;
@@ -62,16 +104,6 @@ static int WriteOptimiser(hid_t file, const RheoModelFile *model)
   return status ? -1 : 0;
 }
 
-static const char *const series[] = {"epoch", "step", "train_loss", "validation_loss", "lr", "gradient_norm"};
-enum { SERIES = 6 };
-
-static double **Series(RheoHistory *h, int i)
-{
-  double **all[SERIES] = {&h->epoch,           &h->step, &h->train_loss,
-                          &h->validation_loss, &h->lr,   &h->gradient_norm};
-  return all[i];
-}
-
 static int WriteAll(hid_t file, const RheoModelFile *model)
 {
   RheoHistory history = model->history;
@@ -79,7 +111,8 @@ static int WriteAll(hid_t file, const RheoModelFile *model)
       RheoH5WriteInt(file, "rheo_format", RHEO_FILE_FORMAT) || RheoH5WriteText(file, "kind", "model") ||
       RheoH5WriteText(file, "estimator", model->estimator) ||
       RheoH5WriteText(file, "version", RheoVersion()) || RheoH5WriteText(file, "commit", RheoCommit()) ||
-      RheoH5WriteChecksum(file, RheoModelChecksum(model));
+      RheoH5WriteChecksum(file, "checksum", RheoModelChecksum(model)) ||
+      RheoH5WriteChecksum(file, "checksum_rest", RestChecksum(model));
   if (model->deck) status = status || RheoH5WriteLongText(file, "deck", model->deck);
   status = status || WriteParameters(file, model) || WriteOptimiser(file, model);
   hid_t group = RheoH5GroupCreate(file, "history");
@@ -103,10 +136,7 @@ PetscErrorCode RheoModelWrite(MPI_Comm comm, const char *path, const RheoModelFi
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0) {
-    const hid_t creation = H5Pcreate(H5P_FILE_CREATE);
-    H5Pset_obj_track_times(creation, 0);
-    const hid_t file = H5Fcreate(RheoH5TemporaryPath(path), H5F_ACC_TRUNC, creation, H5P_DEFAULT);
-    H5Pclose(creation);
+    const hid_t file = RheoH5Create(PETSC_COMM_SELF, path);
     status = file < 0 || WriteAll(file, model);
     if (file >= 0 && H5Fclose(file) < 0) status = -1;
   }
@@ -219,13 +249,15 @@ static herr_t ReadExtra(hid_t group, const char *name, const H5L_info_t *info, v
   if (model->n_extras == RHEO_TABLE_EXTRAS || RheoH5VectorSize(group, name, &n)) return -1;
   RheoExtra *extra = &model->extra[model->n_extras++];
   *extra = (RheoExtra){RheoIntern(name), (int)n, NULL};
-  if (PetscMalloc1(n + 1, &extra->value)) return -1;
+  if (n > INT_MAX || PetscMalloc1(n + 1, &extra->value)) return -1;
   return RheoH5ReadVector(group, name, H5T_NATIVE_DOUBLE, n, extra->value);
 }
 
-static int ReadAll(hid_t file, RheoModelFile *model, uint64_t *checksum, PetscErrorCode *code)
+static int ReadAll(hid_t file, RheoModelFile *model, uint64_t *checksum, uint64_t *rest, PetscErrorCode *code)
 {
-  if (RheoH5ReadText(file, "estimator", &model->estimator) || RheoH5ReadChecksum(file, checksum)) return -1;
+  if (RheoH5ReadText(file, "estimator", &model->estimator) ||
+      RheoH5ReadChecksum(file, "checksum", checksum) || RheoH5ReadChecksum(file, "checksum_rest", rest))
+    return -1;
   if (H5Lexists(file, "deck", H5P_DEFAULT) > 0 && RheoH5ReadLongText(file, "deck", &model->deck)) return -1;
   if (ReadParameters(file, model, code) || *code || ReadOptimiser(file, model) ||
       ReadHistory(file, &model->history))
@@ -240,20 +272,22 @@ static int ReadAll(hid_t file, RheoModelFile *model, uint64_t *checksum, PetscEr
 PetscErrorCode RheoModelRead(MPI_Comm comm, const char *path, RheoModelFile *model)
 {
   PetscErrorCode code = RHEO_OK;
-  uint64_t checksum = 0;
+  uint64_t checksum = 0, rest = 0;
   const char *kind;
-  PetscBool good;
+  PetscBool readable, good;
   hid_t file;
 
   PetscFunctionBeginUser;
   *model = (RheoModelFile){0};
   PetscCall(RheoH5Open(comm, path, "model", &file, &kind));
-  const PetscBool read = (PetscBool)!ReadAll(file, model, &checksum, &code);
+  const PetscBool read = (PetscBool)!ReadAll(file, model, &checksum, &rest, &code);
   H5Fclose(file);
   PetscCall(code);
-  PetscCall(RheoAgree(comm, read, &good));
-  RheoInputCheck(good, comm, "%s: is damaged; some of its data cannot be read", path);
-  PetscCall(RheoAgree(comm, (PetscBool)(RheoModelChecksum(model) == checksum), &good));
+  PetscCall(RheoAgree(comm, read, &readable));
+  good = (PetscBool)(readable && RheoModelChecksum(model) == checksum && RestChecksum(model) == rest);
+  PetscCall(RheoAgree(comm, good, &good));
+  if (!good) PetscCall(RheoModelFileFree(model));
+  RheoInputCheck(readable, comm, "%s: is damaged; some of its data cannot be read", path);
   RheoInputCheck(good, comm, "%s: is damaged; its checksum does not fit its data", path);
   PetscFunctionReturn(RHEO_OK);
 }

@@ -1,14 +1,16 @@
 /* Model files: everything needed to sample, continue or explain a trained model.
  *
  * The file (format 1):
- *   /                  attributes: rheo_format (1), kind "model", estimator, version, commit
+ *   /                  attributes: rheo_format (1), kind "model", estimator, version, commit,
+ *                      checksum (of values, m, v and step; what `rheo info` prints),
+ *                      checksum_rest (of everything else)
  *   /deck              a string: the YAML, as it was run
  *   /parameters/       values (P) float; names, one a line; places (n, 2) int64: offset and size of each;
- * shapes (n, 6) int32: dimensions, four sizes, and 1 (frozen) + 2 (no decay) /optimiser/{m, v}  (P) float;
- * attribute step (int64) /history/<series>  (epochs) double: epoch, step, train_loss, validation_loss, lr,
- * gradient_norm /extra/<name>      (n) double /                  attribute checksum: of values, m, v and
- * step; what `rheo info` prints Like tables, it does not know the number of ranks and is equal byte by byte
- * between runs.
+ *                      shapes (n, 6) int32: dimensions, four sizes, and 1 (frozen) + 2 (no decay)
+ *   /optimiser/{m, v}  (P) float; attribute step (int64)
+ *   /history/<series>  (epochs) double: epoch, step, train_loss, validation_loss, lr, gradient_norm
+ *   /extra/<name>      (n) double
+ * Like tables, it does not know the number of ranks and is equal byte by byte between runs.
  */
 #pragma once
 #include "../io/table.h"
