@@ -303,15 +303,17 @@ static void look_ahead(int transposed, int panel, int rows, size_t done, const S
 static void sweep(int ta, const REAL *a, size_t lda, const Sweep *s)
 {
   /* Rows of A that would fall on each other in the cache are brought together. */
-  const int collides = lda * sizeof(REAL) % 2048 == 0 && s->n > PANEL;
+  const int collides = !ta && lda * sizeof(REAL) % 2048 == 0 && s->n > PANEL;
   size_t done = 0;
   for (int i = 0, rows; i < s->m; i += rows) {
     rows = rows_of_block(s->m - i);
     Block it = {.depth = s->depth, .lda = lda, .ldc = s->ldc, .a = a + (ta ? (size_t)i : (size_t)i * lda)};
     it.accumulate = s->accumulate;
-    if (collides && !ta) pack_columns(s->depth, rows, rows, it.a, lda, s->own_a);
-    if (collides && ta) pack_rows(s->depth, rows, rows, it.a, lda, s->own_a);
-    if (collides) it.a = s->own_a, it.lda = (size_t)rows;
+    if (collides) {
+      pack_columns(s->depth, rows, rows, it.a, lda, s->own_a);
+      it.a = s->own_a;
+      it.lda = (size_t)rows;
+    }
     for (int p = 0; p * PANEL < s->n; p++) {
       const int begin = panel_begin(p, s->n);
       it.width = panel_width(s->n - p * PANEL);
