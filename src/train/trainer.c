@@ -77,12 +77,23 @@ PetscErrorCode RheoTrainConfigDefaults(RheoTrainConfig *config)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* The same rules as in SetConfig, said with the deck's file and line. */
 PetscErrorCode RheoTrainerSetFromDeck(RheoTrainer trainer, RheoDeck deck, const char *prefix)
 {
   RheoTrainConfig config;
+  PetscMPIInt size;
+  char key[256];
 
   PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_size(trainer->comm, &size));
   PetscCall(RheoDeckRead(deck, prefix, RheoTrainKeys, &config));
+  snprintf(key, sizeof key, "%s.shards", prefix);
+  if (config.shards > config.batch)
+    PetscCall(RheoDeckReject(deck, key, "must be at most the batch, %lld", (long long)config.batch));
+  if (size > config.shards)
+    PetscCall(RheoDeckReject(deck, key,
+                             "must be at least the number of ranks, %d; set -train_shards %d or more",
+                             (int)size, (int)size));
   PetscCall(RheoTrainerSetConfig(trainer, &config));
   PetscFunctionReturn(RHEO_OK);
 }

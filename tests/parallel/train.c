@@ -86,6 +86,11 @@ static void TestTooManyRanks(void **state)
   if (size > 1) REJECTS(RheoTrainerSetConfig(c.trainer, &config), "-train_shards");
   config.shards = size;
   OK(RheoTrainerSetConfig(c.trainer, &config));
+  RheoDeck deck;
+  OK(RheoDeckCreate(PETSC_COMM_WORLD, &deck));
+  OK(RheoDeckLoadText(deck, "my.yaml", "train:\n  shards: 1\n"));
+  if (size > 1) REJECTS(RheoTrainerSetFromDeck(c.trainer, deck, "train"), "-train_shards");
+  OK(RheoDeckDestroy(&deck));
   TrainCaseDestroy(&c);
 }
 

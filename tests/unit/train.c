@@ -477,6 +477,13 @@ static void TestMistakes(void **state)
   RheoTrainConfig config = Config(10, 3, 0.01);
   config.shards = 11;
   REJECTS(RheoTrainerSetConfig(c.trainer, &config), "train.shards");
+  RheoDeck deck;
+  OK(RheoDeckCreate(PETSC_COMM_SELF, &deck));
+  OK(RheoDeckLoadText(deck, "my.yaml", "train:\n  batch: 7\n  shards: 8\n"));
+  REJECTS(RheoTrainerSetFromDeck(c.trainer, deck, "train"), "my.yaml:3: train.shards");
+  OK(RheoDeckSet(deck, "train.shards", "7"));
+  OK(RheoTrainerSetFromDeck(c.trainer, deck, "train"));
+  OK(RheoDeckDestroy(&deck));
   c.weight[7] = -1;
   REJECTS(RheoTrainerSetRows(c.trainer, &c.rows), "weight of row 7");
   c.rows.n = 0;
