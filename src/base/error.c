@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -70,6 +71,16 @@ static void Abort(int status)
   MPI_Abort(MPI_COMM_WORLD, status);
 }
 
+/* What fails on one rank alone often fails on others in the same moment; the lowest of them says so and ends all. */
+static void LetOthersSpeakFirst(void)
+{
+  int rank = 0;
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  const struct timespec pause = {.tv_sec = rank < 10 ? rank / 4 : 2,
+                                 .tv_nsec = rank < 10 ? rank % 4 * 250000000L : 0};
+  if (rank) nanosleep(&pause, NULL);
+}
+
 static void PrintFirst(PetscErrorCode code, const char *function, const char *file, int line)
 {
   RheoTerminalClear();
@@ -115,6 +126,7 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
   }
   MPI_Comm_size(PETSC_COMM_WORLD, &job);
   if (rank == 0) {
+    if (size < job) LetOthersSpeakFirst();
     PrintFirst(code, function, file, line);
     error_state.printed = PETSC_TRUE;
     error_state.trail = code == RHEO_ERR_INPUT ? PETSC_FALSE : PETSC_TRUE;
