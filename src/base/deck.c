@@ -148,8 +148,33 @@ PetscErrorCode RheoDeckHas(RheoDeck deck, const char *key, PetscBool *has)
   PetscFunctionBeginUser;
   *has = DeckNodeFind(&deck->root, key) ? PETSC_TRUE : PETSC_FALSE;
   for (int i = 0; i < deck->n_arguments && !*has; ++i) {
-    if (!strcmp(deck->arguments[i].name, DeckOption(key))) *has = PETSC_TRUE;
+    if (!deck->arguments[i].merged && !strcmp(deck->arguments[i].name, DeckOption(key))) *has = PETSC_TRUE;
   }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDeckIsFromCommandLine(RheoDeck deck, const char *key, PetscBool *yes)
+{
+  PetscFunctionBeginUser;
+  const DeckNode *node = DeckNodeFind(&deck->root, key);
+  if (node && node->kind != DECK_MAP)
+    *yes = node->source ? PETSC_FALSE : PETSC_TRUE;
+  else
+    PetscCall(RheoDeckHas(deck, key, yes));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDeckRemove(RheoDeck deck, const char *key)
+{
+  PetscFunctionBeginUser;
+  DeckNode *node = DeckNodeFind(&deck->root, key);
+  if (!node || !node->parent) PetscFunctionReturn(RHEO_OK);
+  DeckNode **link = &node->parent->child;
+  while (*link != node) link = &(*link)->next;
+  *link = node->next;
+  DeckNodeSet(node, DECK_VALUE, 0, NULL); /* frees its children */
+  free(node);
+  DeckChanged(deck);
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -71,6 +71,12 @@ PetscErrorCode RheoDeckSetArguments(RheoDeck deck, int argc, const char *const *
 /* Sets one value with the rank of the command line, by dotted name. Collective. */
 PetscErrorCode RheoDeckSet(RheoDeck deck, const char *key, const char *value);
 
+/* Takes a key out, whoever set it. Not collective. */
+PetscErrorCode RheoDeckRemove(RheoDeck deck, const char *key);
+
+/* Whether the value of a key comes from the command line, or RheoDeckSet. Not collective. */
+PetscErrorCode RheoDeckIsFromCommandLine(RheoDeck deck, const char *key, PetscBool *yes);
+
 /* The deck as it was run: YAML text with the command line merged in; loading it again gives an equal deck. -output and
  * -log, and PETSc's options that print or trace, stay out of it, since they change no result. Owned by the deck until it
  * changes. Not collective. */
