@@ -15,25 +15,39 @@ PetscErrorCode RheoSimDeckFolder(RheoDeck deck, const char **folder)
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoSimFindFile(RheoDeck deck, const char *key, const char *path, const char **found)
+/* Beside the deck, for the deck's own words; from the working directory, for the command line's; else the other way
+ * round. */
+PetscErrorCode RheoSimLookForFile(RheoDeck deck, const char *key, const char *path, const char **found)
 {
   char text[PETSC_MAX_PATH_LEN];
   const char *folder;
+  PetscBool typed;
   MPI_Comm comm;
   int rank, where = 0;
   PetscFunctionBeginUser;
   PetscCall(RheoSimDeckFolder(deck, &folder));
+  PetscCall(RheoDeckIsFromCommandLine(deck, key, &typed));
   PetscCall(RheoDeckGetComm(deck, &comm));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   snprintf(text, sizeof text, "%s/%s", folder, path);
   if (rank == 0) {
-    where = path[0] != '/' && !access(text, R_OK) ? 2 : !access(path, R_OK) ? 1 : 0;
+    const int beside = path[0] != '/' && !access(text, R_OK), here = !access(path, R_OK);
+    where = beside && !(typed && here) ? 2 : here;
   }
   PetscCallMPI(MPI_Bcast(&where, 1, MPI_INT, 0, comm));
-  if (where == 0) {
-    PetscCall(RheoDeckReject(deck, key, "cannot be read: neither %s (beside the deck) nor %s is there",
-                             path[0] == '/' ? path : text, path));
-  }
-  *found = RheoIntern(where == 2 ? text : path);
+  *found = where == 0 ? NULL : RheoIntern(where == 2 ? text : path);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoSimFindFile(RheoDeck deck, const char *key, const char *path, const char **found)
+{
+  const char *folder;
+  PetscFunctionBeginUser;
+  PetscCall(RheoSimLookForFile(deck, key, path, found));
+  if (*found) PetscFunctionReturn(RHEO_OK);
+  PetscCall(RheoSimDeckFolder(deck, &folder));
+  if (path[0] == '/') PetscCall(RheoDeckReject(deck, key, "cannot be read"));
+  PetscCall(RheoDeckReject(deck, key, "cannot be read: neither %s/%s (beside the deck) nor %s is there",
+                           folder, path, path));
   PetscFunctionReturn(RHEO_OK);
 }

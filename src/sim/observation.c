@@ -157,6 +157,15 @@ PetscErrorCode RheoObservationRead(RheoDeck deck, int n_data, double *x)
   PetscCall(RheoDeckRead(deck, "observation", RheoObservationKeys, &config));
   PetscCall(RheoDeckHas(deck, "observation.values", &has_values));
   PetscCall(RheoDeckHas(deck, "observation.file", &has_file));
+  if (has_values && has_file) { /* another observation for a deck that has one */
+    PetscBool typed_values, typed_file;
+    PetscCall(RheoDeckIsFromCommandLine(deck, "observation.values", &typed_values));
+    PetscCall(RheoDeckIsFromCommandLine(deck, "observation.file", &typed_file));
+    if (typed_values != typed_file) {
+      has_values = typed_values;
+      has_file = typed_file;
+    }
+  }
   if (has_values == has_file) {
     PetscCall(RheoDeckReject(deck, "observation",
                              "must have one of `values: [..]` and `file: data.csv`, has %s",

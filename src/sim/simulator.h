@@ -32,18 +32,19 @@ struct RheoSimulatorType {
   const char *const *data_names; /* n_data; NULL: x1, x2, ... */
   const char *default_prior;     /* YAML of a `prior` section, as the literature has it; NULL for none */
   /* One of the two is REQUIRED. One simulation; message gets the reason of a failure. */
-  RheoSimulationStatus (*simulate)(const void *config, const double *theta, int n_parameters, double *x, RheoStream *stream,
-                                   char *message, size_t message_size);
+  RheoSimulationStatus (*simulate)(const void *config, const double *theta, int n_parameters, double *x,
+                                   RheoStream *stream, char *message, size_t message_size);
   /* A batch, for commands: theta (n, D), x (n, C), status (n); messages[i] may get a text. */
-  PetscErrorCode (*simulate_batch)(RheoSimulator simulator, int64_t n, const double *theta, uint64_t seed, uint64_t first,
-                                   double *x, int8_t *status, char (*message)[256]);
+  PetscErrorCode (*simulate_batch)(RheoSimulator simulator, int64_t n, const double *theta, uint64_t seed,
+                                   uint64_t first, double *x, int8_t *status, char (*message)[256]);
 };
 extern const RheoSimulatorType *const RheoSimulatorTypes[]; /* NULL at the end */
 
 PetscErrorCode RheoSimulatorCreate(RheoSimulator *simulator);
 PetscErrorCode RheoSimulatorDestroy(RheoSimulator *simulator);
-PetscErrorCode RheoSimulatorSetFromDeck(RheoSimulator simulator, RheoDeck deck, int n_parameters); /* collective */
-int RheoSimulatorDataSize(RheoSimulator simulator); /* C */
+PetscErrorCode RheoSimulatorSetFromDeck(RheoSimulator simulator, RheoDeck deck,
+                                        int n_parameters); /* collective */
+int RheoSimulatorDataSize(RheoSimulator simulator);        /* C */
 const char *RheoSimulatorDataName(RheoSimulator simulator, int i);
 PetscErrorCode RheoSimulatorGetSections(int *n, const RheoSection **sections);
 
@@ -53,21 +54,27 @@ PetscErrorCode RheoSimulatorDefaultPrior(RheoDeck deck, const char **text);
 /* Simulations first .. first + n - 1 of a run: theta (n, D) is drawn from the prior if draw, else given; x (n, C), status
  * (n) of RheoSimulationStatus. Simulation i is a pure function of (seed, i). message: the first reason of each status,
  * for the log (RHEO_SIMULATION_STATUSES of them). Data of a simulation that was not done is NaN. Not collective. */
-PetscErrorCode RheoSimulate(RheoSimulator simulator, RheoPrior prior, uint64_t seed, uint64_t first, int64_t n, int draw,
-                            double *theta, double *x, int8_t *status, char (*message)[256]);
+PetscErrorCode RheoSimulate(RheoSimulator simulator, RheoPrior prior, uint64_t seed, uint64_t first,
+                            int64_t n, int draw, double *theta, double *x, int8_t *status,
+                            char (*message)[256]);
 
 /* The observation of a deck: `observation: {values: [..]}` or `{file: obs.csv}`; x (C). The file, beside the deck or from
  * the working directory, holds numbers between commas or blanks, perhaps under a header, in reading order; `column`
  * picks one column by name or number from 1. Lines from # are comments. A wrong count and values that are not finite
- * are RHEO_ERR_INPUT. Collective. */
+ * are RHEO_ERR_INPUT; of values and file the one on the command line wins. Collective. */
 PetscErrorCode RheoObservationRead(RheoDeck deck, int n_data, double *x);
 extern const RheoKey RheoObservationKeys[];
+
+/* Makes a deck stand alone: the observation's values take the place of its file, the paths of a plug-in and of a
+ * command's folder become absolute where they are there. To be called before the deck is written into a file. Collective. */
+PetscErrorCode RheoSimulatorPin(RheoDeck deck, int n_data);
 
 /* Derived quantities: `derived: {R0: beta / gamma, phi: 1 / inv_phi}`. Expressions of parameter names, quantities above,
  * numbers and pi with + - * / ^ ( ) and exp log sqrt abs min max. */
 typedef struct RheoDerived_ *RheoDerived;
 extern const RheoKey RheoDerivedKeys[]; /* section "derived": any name, an expression */
-PetscErrorCode RheoDerivedCreate(RheoDeck deck, RheoPrior prior, RheoDerived *derived); /* collective; size 0 without section */
+PetscErrorCode RheoDerivedCreate(RheoDeck deck, RheoPrior prior,
+                                 RheoDerived *derived); /* collective; size 0 without section */
 PetscErrorCode RheoDerivedDestroy(RheoDerived *derived);
 int RheoDerivedSize(RheoDerived derived);
 const char *RheoDerivedName(RheoDerived derived, int i);

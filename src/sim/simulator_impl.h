@@ -13,9 +13,13 @@ struct RheoSimulator_ {
   const char **names;            /* n_data, interned */
 };
 
-/* A path as a deck gives it: beside the deck, else from the working directory. RHEO_ERR_INPUT, naming the
+/* A path as a deck gives it: beside the deck, else from the working directory; the other
+ * way round where the command line gives it. RHEO_ERR_INPUT, naming the
  * key, where neither can be read. found is interned. Collective on the deck. */
 PetscErrorCode RheoSimFindFile(RheoDeck deck, const char *key, const char *path, const char **found);
+
+/* The same, but NULL where there is none. */
+PetscErrorCode RheoSimLookForFile(RheoDeck deck, const char *key, const char *path, const char **found);
 
 /* The folder of the deck, "." where its name has none; interned. */
 PetscErrorCode RheoSimDeckFolder(RheoDeck deck, const char **folder);

@@ -23,7 +23,7 @@ enum { MESSAGE = 256, HOPELESS = 10, HOPELESS_TIMEOUTS = 3 };
 static const double listen_batch = 0.002, listen_line = 0.02;
 
 typedef struct {
-  const char *line;
+  const char *line, *folder;
   int n_data, batch;
   double timeout;
   PetscBool seed;
@@ -36,7 +36,9 @@ typedef struct {
 
 static const RheoKey keys[] = {
     {"line", RHEO_KEY_STRING, offsetof(Config, line), RHEO_REQUIRED, NULL,
-     "command line for /bin/sh; $RHEO_DECK_DIR in it is the folder of the deck"},
+     "command line for /bin/sh; $RHEO_DECK_DIR in it is `folder`"},
+    {"folder", RHEO_KEY_STRING, offsetof(Config, folder), NULL, NULL,
+     "where its files are (default: the folder of the deck)"},
     {"n_data", RHEO_KEY_INT, offsetof(Config, n_data), RHEO_REQUIRED, "[1, inf)",
      "numbers it prints per simulation"},
     {"batch", RHEO_KEY_INT, offsetof(Config, batch), "64", "[1, 1000000]", "lines it gets at a time"},
@@ -63,6 +65,7 @@ static PetscErrorCode command_set_up(RheoSimulator simulator, RheoDeck deck, int
   simulator->n_data = config->n_data;
   if (config->names.n) simulator->data_names = config->names.v;
   PetscCall(RheoSimDeckFolder(deck, &folder));
+  if (config->folder) folder = config->folder;
   PetscCall(RheoChildCreate(config->line, folder, &config->child));
   PetscFunctionReturn(RHEO_OK);
 }
