@@ -26,6 +26,13 @@ static PetscErrorCode ReadConfig(Run *run, CheckConfig *config)
   PetscFunctionReturn(RHEO_OK);
 }
 
+static void Judge(Run *run, const char *what, const char *name, double p)
+{
+  if (p < 0.01)
+    RheoLog(run->comm, RHEO_LOG_WARNING,
+            "%s%s is not calibrated: p = %.2g (more simulations or longer training help)", what, name, p);
+}
+
 static PetscErrorCode Calibration(Run *run, const Study *study, RheoPosterior posterior,
                                   const CheckConfig *config, PetscBool figures, RheoYaml *yaml)
 {
@@ -51,6 +58,7 @@ static PetscErrorCode Calibration(Run *run, const Study *study, RheoPosterior po
       RheoYamlReal(yaml, "chi2_p", c.chi2_p[k]);
       RheoYamlReal(yaml, "ks_p", c.ks_p[k]);
       RheoYamlClose(yaml);
+      Judge(run, "the posterior of ", RheoPriorName(study->prior, k), PetscMin(c.chi2_p[k], c.ks_p[k]));
     }
     RheoYamlClose(yaml);
     if (figures)
@@ -64,6 +72,7 @@ static PetscErrorCode Calibration(Run *run, const Study *study, RheoPosterior po
     RheoYamlReal(yaml, "mean_error", c.coverage_error);
     RheoYamlReal(yaml, "ks_p", c.coverage_ks_p);
     RheoYamlClose(yaml);
+    Judge(run, "the coverage of the posterior", "", c.coverage_ks_p);
     if (figures)
       PetscCall(RheoPlotCoverage(run->comm, run->config.output, "coverage", c.n_levels, c.nominal, c.observed,
                                  c.n));
@@ -174,6 +183,7 @@ static PetscErrorCode CheckModel(Run *run, const CheckConfig *config, RheoYaml *
   if (observed && config->reference)
     PetscCall(CheckAgainst(run, study.d, samples.n, samples.theta, config->reference, yaml));
   if (observed) PetscCall(SamplesFree(&samples));
+  PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "check", run->deck));
   PetscCall(StudyDestroy(&study));
   PetscCall(RheoPosteriorDestroy(&posterior));
   PetscFunctionReturn(RHEO_OK);

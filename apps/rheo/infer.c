@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The result, once for stdout and once for DIR/infer.yaml. */
 static PetscErrorCode PrintResult(Run *run, const Study *study, RheoPosterior posterior,
                                   const Samples *samples, RheoYaml *yaml)
 {
@@ -36,6 +35,7 @@ static PetscErrorCode Infer(Run *run)
   PetscCall(PetscMalloc1(study.c, &observation));
   PetscCall(RheoObservationRead(run->deck, study.c, observation));
   PetscCall(PetscFree(observation));
+  PetscCall(RheoSimulatorPin(run->deck, study.c));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
 
   if (!data.file) PetscCall(SimulateToFile(run, &study, RunPath(run, "data.h5")));

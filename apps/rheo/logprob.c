@@ -77,10 +77,11 @@ static PetscErrorCode Logprob(Run *run)
   RheoInputCheck(run->is_file && !strcmp(run->kind, "model"), run->comm,
                  "%s: rheo logprob needs a model file", run->target);
   PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
-  PetscCall(StudyCreate(run->deck, &study));
+  PetscCall(StudyCreateOfModel(run->deck, posterior, &study));
   PetscCall(ReadPoints(run, study.d, &n, &theta));
   PetscCall(PetscMalloc2(study.c, &x, n, &log_prob));
   PetscCall(RheoObservationRead(run->deck, study.c, x));
+  PetscCall(RheoSimulatorPin(run->deck, study.c));
   PetscCall(RheoPosteriorLogProb(posterior, n, theta, x, PETSC_TRUE, log_prob));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   PetscCall(WritePoints(run, &study, n, theta, log_prob, x, RunPath(run, "logprob.h5")));

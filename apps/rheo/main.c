@@ -1,5 +1,6 @@
 /* rheo VERB DECK|FILE [-key value ...]: the general driver. */
 #include "verb.h"
+#include <stdio.h>
 #include <string.h>
 
 static PetscErrorCode Help(void)
@@ -23,6 +24,22 @@ static PetscErrorCode Help(void)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Which keys of prior.* belong to which family. */
+static PetscErrorCode HelpFamilies(void)
+{
+  PetscFunctionBeginUser;
+  for (int i = 0; RheoPriorTypes[i]; i++) {
+    const RheoPriorType *type = RheoPriorTypes[i];
+    char keys[128] = "";
+    for (int k = 0; k < 3 && type->parameter[k]; k++) {
+      const size_t used = strlen(keys);
+      snprintf(keys + used, sizeof keys - used, "%s%s", k ? ", " : "", type->parameter[k]);
+    }
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "    family: %-17s %-19s %s\n", type->name, keys, type->summary));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode HelpVerb(const Verb *verb)
 {
   const RheoSection *section;
@@ -31,14 +48,20 @@ static PetscErrorCode HelpVerb(const Verb *verb)
   PetscFunctionBeginUser;
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "rheo %s %s\n  %s\n\n%s\n", verb->name, verb->usage, verb->summary,
                         verb->text));
+  PetscCall(PetscPrintf(
+      PETSC_COMM_WORLD,
+      "keys: name in the deck (with '_' for '.' on the command line), type, default (- for none), "
+      "what is allowed, meaning\n\n"));
   PetscCall(Schema(&n, &section));
   for (int k = 0; verb->sections[k]; k++)
     for (int i = 0; i < n; i++) {
       const size_t length = strlen(verb->sections[k]);
       const PetscBool family = (PetscBool)(length && verb->sections[k][length - 1] == '.');
       if (family ? !strncmp(section[i].prefix, verb->sections[k], length)
-                 : !strcmp(section[i].prefix, verb->sections[k]))
+                 : !strcmp(section[i].prefix, verb->sections[k])) {
         PetscCall(RheoSectionView(PETSC_COMM_WORLD, &section[i]));
+        if (!strcmp(section[i].prefix, "prior.*")) PetscCall(HelpFamilies());
+      }
     }
   PetscFunctionReturn(RHEO_OK);
 }

@@ -13,7 +13,7 @@ static PetscErrorCode PlotFile(Run *run, const char *path)
   PetscFunctionBeginUser;
   PetscCall(RheoTableRead(run->comm, path, "samples", PETSC_TRUE, &table));
   const RheoBlock *block = RheoTableBlock(table, "parameters");
-  PetscCall(StudyCreate(run->deck, &study));
+  PetscCall(StudyCreateOfModel(run->deck, NULL, &study));
   RheoInputCheck(block && block->width == study.d, run->comm,
                  "%s: does not hold the %d parameters of its deck", path, study.d);
   samples = (Samples){.n = table->n, .d = study.d, .q = study.q, .theta = block->value};

@@ -22,6 +22,7 @@ PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior
   PetscCall(PetscMalloc4(s->n * d, &s->theta, s->n * q, &s->derived, s->n, &s->log_prob, study->c,
                          &s->observation));
   PetscCall(RheoObservationRead(run->deck, study->c, s->observation));
+  PetscCall(RheoSimulatorPin(run->deck, study->c));
   RheoRange(run->comm, s->n, &begin, &end);
   PetscCallMPI(MPI_Comm_size(run->comm, &size));
   PetscCall(PetscMalloc4((end - begin) * d, &mine, end - begin, &all, size, &counts, size, &starts));

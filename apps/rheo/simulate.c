@@ -3,17 +3,25 @@
 #include <stdio.h>
 #include <string.h>
 
-PetscErrorCode StudyCreate(RheoDeck deck, Study *study)
+PetscErrorCode StudyCreateOfModel(RheoDeck deck, RheoPosterior posterior, Study *study)
 {
   PetscFunctionBeginUser;
+  *study = (Study){.c = posterior ? RheoPosteriorDataSize(posterior) : 0};
   PetscCall(RheoPriorCreate(&study->prior));
   PetscCall(RheoPriorSetFromDeck(study->prior, deck, "prior"));
   study->d = RheoPriorSize(study->prior);
+  PetscCall(RheoDerivedCreate(deck, study->prior, &study->derived));
+  study->q = RheoDerivedSize(study->derived);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode StudyCreate(RheoDeck deck, Study *study)
+{
+  PetscFunctionBeginUser;
+  PetscCall(StudyCreateOfModel(deck, NULL, study));
   PetscCall(RheoSimulatorCreate(&study->simulator));
   PetscCall(RheoSimulatorSetFromDeck(study->simulator, deck, study->d));
   study->c = RheoSimulatorDataSize(study->simulator);
-  PetscCall(RheoDerivedCreate(deck, study->prior, &study->derived));
-  study->q = RheoDerivedSize(study->derived);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -21,7 +29,7 @@ PetscErrorCode StudyDestroy(Study *study)
 {
   PetscFunctionBeginUser;
   PetscCall(RheoDerivedDestroy(&study->derived));
-  PetscCall(RheoSimulatorDestroy(&study->simulator));
+  if (study->simulator) PetscCall(RheoSimulatorDestroy(&study->simulator));
   PetscCall(RheoPriorDestroy(&study->prior));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -51,16 +59,18 @@ static PetscErrorCode ReportFailures(Run *run, int64_t n, int64_t n_all, const i
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* This rank's simulations, in pieces for the progress bar. */
-static PetscErrorCode SimulateShare(Run *run, const Study *study, uint64_t seed, int64_t begin, int64_t end,
-                                    double *theta, double *x, int8_t *status, char (*message)[256])
+/* This rank's of n_all simulations, in pieces for the progress bar. Ranks have equal shares, so that the first one
+ * speaks for all. */
+static PetscErrorCode SimulateShare(Run *run, const Study *study, uint64_t seed, int64_t n_all, int64_t begin,
+                                    int64_t end, double *theta, double *x, int8_t *status,
+                                    char (*message)[256])
 {
   const int64_t piece = PetscMax(1, PetscMin(1000, (end - begin) / 20));
   RheoProgress progress;
 
   PetscFunctionBeginUser;
   for (int s = 0; s < RHEO_SIMULATION_STATUSES; s++) message[s][0] = 0;
-  PetscCall(RheoProgressCreate(run->comm, "simulate", "simulations", end - begin, &progress));
+  PetscCall(RheoProgressCreate(run->comm, "simulate", "simulations", n_all, &progress));
   for (int64_t first = begin; first < end; first += piece) {
     char reason[RHEO_SIMULATION_STATUSES][256] = {{0}};
     const int64_t n = PetscMin(piece, end - first), at = first - begin;
@@ -68,7 +78,8 @@ static PetscErrorCode SimulateShare(Run *run, const Study *study, uint64_t seed,
                            x + at * study->c, status + at, reason));
     for (int s = 0; s < RHEO_SIMULATION_STATUSES; s++)
       if (!message[s][0]) memcpy(message[s], reason[s], sizeof reason[s]);
-    PetscCall(RheoProgressUpdate(progress, at + n, NULL));
+    PetscCall(RheoProgressUpdate(progress,
+                                 (int64_t)((double)n_all * (double)(at + n) / (double)(end - begin)), NULL));
   }
   PetscCall(RheoProgressDestroy(&progress));
   PetscFunctionReturn(RHEO_OK);
@@ -119,8 +130,8 @@ PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path)
   const int64_t n = table.end - table.begin;
   PetscCall(
       PetscMalloc4(n * study->d, &theta, n * study->c, &x, n, &status, RHEO_SIMULATION_STATUSES, &message));
-  PetscCall(
-      SimulateShare(run, study, (uint64_t)config.seed, table.begin, table.end, theta, x, status, message));
+  PetscCall(SimulateShare(run, study, (uint64_t)config.seed, table.n, table.begin, table.end, theta, x,
+                          status, message));
   PetscCall(ReportFailures(run, n, table.n, status, message));
   PetscCall(WriteDataSet(run, study, path, &table, theta, x, status));
   PetscCall(PetscFree4(theta, x, status, message));
@@ -136,6 +147,7 @@ static PetscErrorCode Simulate(Run *run)
 
   PetscFunctionBeginUser;
   PetscCall(StudyCreate(run->deck, &study));
+  PetscCall(RheoSimulatorPin(run->deck, study.c));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   PetscCall(SimulateToFile(run, &study, path));
   PetscCall(RheoDeckRead(run->deck, "simulate", SimulateKeys, &count));

@@ -12,7 +12,10 @@ PetscErrorCode TrainFromFile(Run *run, const char *data, const char *path, RheoP
                   *weight = RheoTableBlock(table, "weights");
   RheoInputCheck(theta && x, run->comm,
                  "%s: has no blocks `parameters` and `data`; `rheo simulate` writes such a file", data);
-  if (!*posterior) PetscCall(RheoPosteriorCreate(run->deck, x->width, posterior));
+  if (!*posterior) {
+    PetscCall(RheoSimulatorPin(run->deck, x->width));
+    PetscCall(RheoPosteriorCreate(run->deck, x->width, posterior));
+  }
   RheoInputCheck(theta->width == RheoPosteriorSize(*posterior), run->comm,
                  "%s: has %d parameters, the prior of the deck has %d", data, theta->width,
                  RheoPosteriorSize(*posterior));

@@ -76,7 +76,8 @@ const char *RunPath(const Run *run, const char *name); /* DIR/name, interned */
 
 /* ---- pieces that several verbs are made of ---- */
 
-/* Prior, simulator and derived quantities of a deck. */
+/* Prior, simulator and derived quantities of a deck. A study of a model that only answers has no simulator (NULL; c is
+ * the model's), so that a model can be asked where its simulator is not. */
 typedef struct {
   RheoPrior prior;
   RheoSimulator simulator;
@@ -84,6 +85,7 @@ typedef struct {
   int d, c, q; /* parameters, data, derived */
 } Study;
 PetscErrorCode StudyCreate(RheoDeck deck, Study *study);
+PetscErrorCode StudyCreateOfModel(RheoDeck deck, RheoPosterior posterior, Study *study);
 PetscErrorCode StudyDestroy(Study *study);
 /* What figures call parameter k, or derived quantity k - d: its label, or its name as it is. */
 const char *StudyLabel(const Study *study, int k);
