@@ -106,6 +106,7 @@ PetscErrorCode RheoInitialize(int *argc, char ***argv)
   PinThreads(); /* PETSc sets a number of threads of its own */
   RheoErrorHandlerPush();
   gsl_set_error_handler(FromGsl);
+  H5dont_atexit(); /* after a damaged file its clean-up at exit complains to stderr; every file is closed by then */
   H5Eset_auto2(H5E_DEFAULT, FromHdf5, NULL);
   return RHEO_OK;
 }

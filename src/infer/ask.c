@@ -20,8 +20,27 @@ static void FromScores(RheoPosterior p, const float *score, double log_q, double
   if (log_prob) *log_prob = sum;
 }
 
-PetscErrorCode RheoPosteriorSampleRows(RheoPosterior p, int64_t n, const double *x, uint64_t seed,
-                                       const uint64_t *index, double *theta, double *log_prob)
+/* One observation as the network sees it: context (C). */
+static PetscErrorCode Observe(RheoPosterior p, const double *x, float *context)
+{
+  PetscFunctionBeginUser;
+  RheoPosteriorTransformData(p, 1, x, context);
+  for (int k = 0; k < p->c; k++)
+    RheoInputCheck(isfinite(context[k]), PETSC_COMM_SELF,
+                   "value %d of the observation, %g, is not finite after data.transform", k + 1, x[k]);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* x (n, C), or one observation's context for all rows where x is NULL; the index of row i is index[i] or first + i. */
+typedef struct {
+  const double *x;
+  const float *context;
+  const uint64_t *index;
+  uint64_t first;
+} Rows;
+
+static PetscErrorCode SampleRows(RheoPosterior p, int64_t n, Rows from, uint64_t seed, double *theta,
+                                 double *log_prob)
 {
   RheoWork work;
   float *noise, *context, *t, *lp;
@@ -30,13 +49,17 @@ PetscErrorCode RheoPosteriorSampleRows(RheoPosterior p, int64_t n, const double 
   PetscFunctionBeginUser;
   PetscCall(RheoWorkCreate(p->sample_plan, &work));
   PetscCall(PetscMalloc4(m * p->d, &noise, m * p->c, &context, m * p->d, &t, m, &lp));
+  for (int64_t i = 0; i < m && !from.x; i++) PetscCall(PetscArraycpy(context + i * p->c, from.context, p->c));
   for (int64_t first = 0; first < n; first += m) {
     const int64_t rows = PetscMin(m, n - first);
+    const uint64_t *index = from.index ? from.index + first : NULL;
     if (RheoFlowNoise(p->flow) == RHEO_INPUT_NOISE_NORMAL)
-      RheoStreamFillNormal(seed, RHEO_STREAM_SAMPLE, 0, (size_t)rows, index + first, 0, (size_t)p->d, noise);
+      RheoStreamFillNormal(seed, RHEO_STREAM_SAMPLE, 0, (size_t)rows, index, from.first + (uint64_t)first,
+                           (size_t)p->d, noise);
     else
-      RheoStreamFillUniform(seed, RHEO_STREAM_SAMPLE, 0, (size_t)rows, index + first, 0, (size_t)p->d, noise);
-    RheoPosteriorTransformData(p, rows, x + first * p->c, context);
+      RheoStreamFillUniform(seed, RHEO_STREAM_SAMPLE, 0, (size_t)rows, index, from.first + (uint64_t)first,
+                            (size_t)p->d, noise);
+    if (from.x) RheoPosteriorTransformData(p, rows, from.x + first * p->c, context);
     RheoPlanRunRows(p->sample_plan, work, p->values, rows, (const void *const[]){noise, context},
                     (void *const[]){t, lp});
     for (int64_t i = 0; i < rows; i++)
@@ -47,23 +70,25 @@ PetscErrorCode RheoPosteriorSampleRows(RheoPosterior p, int64_t n, const double 
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscErrorCode RheoPosteriorSampleRows(RheoPosterior p, int64_t n, const double *x, uint64_t seed,
+                                       const uint64_t *index, double *theta, double *log_prob)
+{
+  PetscFunctionBeginUser;
+  PetscCall(SampleRows(p, n, (Rows){.x = x, .index = index}, seed, theta, log_prob));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode RheoPosteriorSample(RheoPosterior p, const double *x, uint64_t seed, uint64_t first, int64_t n,
                                    double *theta, double *log_prob)
 {
-  double *rows;
-  uint64_t *index;
-  const int64_t m = PetscMin(n, PIECE);
+  float *context;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc2(m * p->c, &rows, m, &index));
-  for (int64_t i = 0; i < m; i++) PetscCall(PetscArraycpy(rows + i * p->c, x, p->c));
-  for (int64_t done = 0; done < n; done += m) {
-    const int64_t count = PetscMin(m, n - done);
-    for (int64_t i = 0; i < count; i++) index[i] = first + (uint64_t)(done + i);
-    PetscCall(RheoPosteriorSampleRows(p, count, rows, seed, index, theta + done * p->d,
-                                      log_prob ? log_prob + done : NULL));
-  }
-  PetscCall(PetscFree2(rows, index));
+  PetscCall(PetscMalloc1(p->c, &context));
+  PetscErrorCode code = Observe(p, x, context);
+  if (!code) code = SampleRows(p, n, (Rows){.context = context, .first = first}, seed, theta, log_prob);
+  PetscCall(PetscFree(context));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -88,14 +113,16 @@ PetscErrorCode RheoPosteriorLogProb(RheoPosterior p, int64_t n, const double *th
   const int64_t m = PetscMin(n, PIECE);
 
   PetscFunctionBeginUser;
+  if (n < 1) PetscFunctionReturn(RHEO_OK);
   PetscCall(RheoWorkCreate(p->log_prob_plan, &work));
   PetscCall(PetscMalloc3(m * p->d, &t, m * p->c, &context, m, &lp));
+  if (shared) PetscCall(Observe(p, x, context));
+  for (int64_t i = 1; i < m && shared; i++) PetscCall(PetscArraycpy(context + i * p->c, context, p->c));
   for (int64_t first = 0; first < n; first += m) {
     const int64_t rows = PetscMin(m, n - first);
-    for (int64_t i = 0; i < rows; i++) {
+    for (int64_t i = 0; i < rows; i++)
       log_prob[first + i] = ToScores(p, theta + (first + i) * p->d, t + i * p->d);
-      RheoPosteriorTransformData(p, 1, shared ? x : x + (first + i) * p->c, context + i * p->c);
-    }
+    if (!shared) RheoPosteriorTransformData(p, rows, x + first * p->c, context);
     RheoPlanRunRows(p->log_prob_plan, work, p->values, rows, (const void *const[]){t, context},
                     (void *const[]){lp});
     for (int64_t i = 0; i < rows; i++) log_prob[first + i] += lp[i];
@@ -193,7 +220,7 @@ static PetscErrorCode Start(RheoPosterior p, const double *x, uint64_t seed, dou
   PetscCall(PetscMalloc2(SAMPLES * p->d, &samples, SAMPLES, &log_prob));
   PetscCall(RheoPosteriorSample(p, x, seed, 0, SAMPLES, samples, log_prob));
   for (int64_t i = 1; i < SAMPLES; i++)
-    if (!(log_prob[i] <= log_prob[top])) top = i;
+    if (log_prob[i] > log_prob[top] || isnan(log_prob[top])) top = i;
   PetscCall(PetscArraycpy(theta, samples + top * p->d, p->d));
   PetscCall(PetscFree2(samples, log_prob));
   PetscFunctionReturn(RHEO_OK);
@@ -209,11 +236,15 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   PetscReal value;
 
   PetscFunctionBeginUser;
+  PetscCall(Start(p, x, seed, theta)); /* looks at x, too */
   PetscCall(MaximumCreate(p, x, &m));
-  PetscCall(Start(p, x, seed, theta));
   PetscCall(VecCreateSeq(PETSC_COMM_SELF, p->d, &scores));
   PetscCall(VecGetArrayWrite(scores, &z));
-  for (int k = 0; k < p->d; k++) z[k] = RheoPriorToNormal(p->prior, k, theta[k]);
+  for (int k = 0; k < p->d; k++) {
+    /* The score of a parameter next to a bound may be infinite: where its digits end, not where it was drawn. */
+    z[k] = RheoPriorToNormal(p->prior, k, theta[k]);
+    z[k] = PetscClipInterval(z[k], -8, 8);
+  }
   PetscCall(VecRestoreArrayWrite(scores, &z));
   PetscCall(TaoCreate(PETSC_COMM_SELF, &tao));
   PetscCall(TaoSetType(tao, TAOLMVM));

@@ -1,8 +1,8 @@
 /* Simulation-based calibration and expected coverage from one set of draws. */
 #include "calibration.h"
+#include "../base/log.h"
 #include "summary.h"
 #include <math.h>
-#include <stdlib.h>
 
 const RheoKey RheoCalibrationKeys[] = {{"simulations", RHEO_KEY_INT,
                                         offsetof(RheoCalibrationConfig, simulations), "1000", "[10, inf)",
@@ -15,81 +15,75 @@ const RheoKey RheoCalibrationKeys[] = {{"simulations", RHEO_KEY_INT,
 
 /* Simulations of checks are far from those of training, which count from 0. */
 static const uint64_t CheckFirst = UINT64_C(1) << 40;
-enum { GROUP = 32, LEVELS = 19 };
-
-static int Ascending(const void *a, const void *b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
+/* Simulations and posterior samples that are worked on at a time, so that memory does not grow with their numbers. */
+enum { GROUP = 32, PIECE = 8192, LEVELS = 19 };
 
 typedef struct {
-  RheoPosterior posterior;
+  const RheoConditional *q;
   uint64_t seed;
-  int d, c, samples;
-  /* of one group */
-  double *rows, *theta, *log_prob, *true_log_prob;
+  int samples;
+  /* of one piece */
+  double *x, *theta, *log_prob;
   uint64_t *index;
 } Ranker;
 
-/* Ranks of simulations first .. first + n - 1 (n <= GROUP), whose true parameters and data are given. */
+/* Counts the samples below each true parameter, and those of higher density, of simulations first .. first + n - 1
+ * (n <= GROUP). theta (n, D), x (n, C), truth (n): log densities of the true parameters; rank (n, D), density (n). */
 static PetscErrorCode RankGroup(Ranker *r, uint64_t first, int n, const double *theta, const double *x,
-                                double *rank, double *density)
+                                const double *truth, double *rank, double *density)
 {
-  const int d = r->d, c = r->c, samples = r->samples;
+  const int d = r->q->d, c = r->q->c;
+  const int64_t total = (int64_t)n * r->samples;
 
   PetscFunctionBeginUser;
-  for (int i = 0; i < n; i++)
-    for (int s = 0; s < samples; s++) {
-      PetscCall(PetscArraycpy(r->rows + ((int64_t)i * samples + s) * c, x + (int64_t)i * c, c));
-      r->index[i * samples + s] = (first + (uint64_t)i) * (uint64_t)samples + (uint64_t)s;
+  PetscCall(PetscArrayzero(rank, n * d));
+  PetscCall(PetscArrayzero(density, n));
+  for (int64_t begin = 0; begin < total; begin += PIECE) {
+    const int64_t rows = PetscMin(PIECE, total - begin);
+    for (int64_t s = 0; s < rows; s++) {
+      PetscCall(PetscArraycpy(r->x + s * c, x + (begin + s) / r->samples * c, c));
+      r->index[s] = first * (uint64_t)r->samples + (uint64_t)(begin + s);
     }
-  PetscCall(RheoPosteriorSampleRows(r->posterior, (int64_t)n * samples, r->rows, r->seed, r->index, r->theta,
-                                    r->log_prob));
-  PetscCall(RheoPosteriorLogProb(r->posterior, n, theta, x, PETSC_FALSE, r->true_log_prob));
-  for (int i = 0; i < n; i++) {
-    int denser = 0;
-    for (int k = 0; k < d; k++) rank[i * d + k] = 0;
-    for (int s = 0; s < samples; s++) {
-      const double *sample = r->theta + ((int64_t)i * samples + s) * d;
-      for (int k = 0; k < d; k++) rank[i * d + k] += sample[k] < theta[i * d + k];
-      denser += r->log_prob[i * samples + s] > r->true_log_prob[i];
+    PetscCall(r->q->sample(r->q->context, rows, r->x, r->seed, r->index, r->theta, r->log_prob));
+    for (int64_t s = 0; s < rows; s++) {
+      const int64_t i = (begin + s) / r->samples;
+      for (int k = 0; k < d; k++) rank[i * d + k] += r->theta[s * d + k] < theta[i * d + k];
+      density[i] += r->log_prob[s] > truth[i];
     }
-    density[i] = (double)denser / samples;
   }
+  for (int i = 0; i < n; i++) density[i] /= r->samples;
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* This rank's share: (rank (d), density) of each simulation that was done, one behind the other. */
-static PetscErrorCode RankShare(Ranker *r, RheoSimulator simulator, int64_t begin, int64_t end, double *out,
-                                int *n_out)
+/* This rank's share: (rank (d), density, place) of each simulation that was done, one behind the other. Without data, or
+ * with data that have no density, there is nothing to rank. */
+static PetscErrorCode RankShare(Ranker *r, RheoPrior prior, RheoSimulator simulator, int64_t begin,
+                                int64_t end, double *out, int64_t *n_out)
 {
-  const int d = r->d;
-  double *theta, *x, *ranks, density[GROUP];
+  const int d = r->q->d, c = r->q->c, width = d + 2;
+  double *theta, *x, *ranks, truth[GROUP], density[GROUP];
   int8_t status[GROUP];
   char(*message)[256];
-  int count = 0;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc4(GROUP * d, &theta, GROUP * r->c, &x, GROUP * d, &ranks, RHEO_SIMULATION_STATUSES,
-                         &message));
+  *n_out = 0;
+  PetscCall(
+      PetscMalloc4(GROUP * d, &theta, GROUP * c, &x, GROUP * d, &ranks, RHEO_SIMULATION_STATUSES, &message));
   for (int64_t first = begin; first < end; first += GROUP) {
     const int n = (int)PetscMin(GROUP, end - first);
-    PetscCall(RheoSimulate(simulator, RheoPosteriorPrior(r->posterior), r->seed, CheckFirst + (uint64_t)first,
-                           n, 1, theta, x, status, message));
-    /* A failed simulation has no data; give it something finite and leave its ranks out. */
-    for (int i = 0; i < n; i++)
-      for (int k = 0; status[i] && k < r->c; k++) x[i * r->c + k] = 0;
-    PetscCall(RankGroup(r, CheckFirst + (uint64_t)first, n, theta, x, ranks, density));
+    PetscCall(RheoSimulate(simulator, prior, r->seed, CheckFirst + (uint64_t)first, n, 1, theta, x, status,
+                           message));
+    PetscCall(r->q->log_prob(r->q->context, n, theta, x, truth));
+    PetscCall(RankGroup(r, CheckFirst + (uint64_t)first, n, theta, x, truth, ranks, density));
     for (int i = 0; i < n; i++) {
-      if (status[i]) continue;
-      PetscCall(PetscArraycpy(out + (int64_t)count * (d + 2), ranks + (int64_t)i * d, d));
-      out[(int64_t)count * (d + 2) + d] = density[i];
-      out[(int64_t)count * (d + 2) + d + 1] = (double)(first + i);
-      count++;
+      double *row = out + *n_out * width;
+      if (status[i] || isnan(truth[i])) continue;
+      PetscCall(PetscArraycpy(row, ranks + i * d, d));
+      row[d] = density[i];
+      row[d + 1] = (double)(first + i);
+      ++*n_out;
     }
   }
-  *n_out = count;
   PetscCall(PetscFree4(theta, x, ranks, message));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -108,7 +102,7 @@ static PetscErrorCode Judge(RheoCalibration *c, uint64_t seed, const double *id)
       u[i] = (c->rank[i * d + k] + RheoStreamUniform(&stream)) / (c->samples + 1);
       c->counts[k * c->bins + (int)c->rank[i * d + k] / width] += 1;
     }
-    qsort(u, (size_t)c->n, sizeof *u, Ascending);
+    RheoSortAscending(c->n, u);
     c->ks_p[k] = RheoKolmogorovSmirnov(c->n, u);
     c->chi2_p[k] = RheoChiSquareUniform(c->bins, c->counts + k * c->bins);
   }
@@ -116,7 +110,7 @@ static PetscErrorCode Judge(RheoCalibration *c, uint64_t seed, const double *id)
     RheoStream stream = RheoStreamMake(seed, RHEO_STREAM_CHECK, (uint32_t)d, (uint64_t)id[i]);
     u[i] = (c->density[i] * c->samples + RheoStreamUniform(&stream)) / (c->samples + 1);
   }
-  qsort(u, (size_t)c->n, sizeof *u, Ascending);
+  RheoSortAscending(c->n, u);
   c->coverage_ks_p = RheoKolmogorovSmirnov(c->n, u);
   c->coverage_error = 0;
   for (int l = 0; l < LEVELS; l++) {
@@ -130,7 +124,7 @@ static PetscErrorCode Judge(RheoCalibration *c, uint64_t seed, const double *id)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Gather(MPI_Comm comm, int width, const double *mine, int n, double **all,
+static PetscErrorCode Gather(MPI_Comm comm, int width, const double *mine, int64_t n, double **all,
                              int64_t *n_all)
 {
   PetscMPIInt size, *counts, *starts, count = (PetscMPIInt)(n * width);
@@ -151,19 +145,40 @@ static PetscErrorCode Gather(MPI_Comm comm, int width, const double *mine, int n
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoCalibrate(MPI_Comm comm, RheoPosterior posterior, RheoSimulator simulator, uint64_t seed,
-                             const RheoCalibrationConfig *config, RheoCalibration *c)
+/* The rows that all ranks have done, in order, taken apart. */
+static PetscErrorCode Collect(MPI_Comm comm, const RheoCalibrationConfig *config, int d, const double *mine,
+                              int64_t count, RheoCalibration *c, double **id)
 {
-  const int d = RheoPosteriorSize(posterior), samples = config->samples;
-  Ranker r = {.posterior = posterior,
-              .seed = seed,
-              .d = d,
-              .c = RheoPosteriorDataSize(posterior),
-              .samples = samples};
-  const int64_t rows = (int64_t)GROUP * samples;
-  int64_t begin, end, n;
-  double *mine, *all, *id;
-  int count = 0;
+  const int width = d + 2;
+  double *all;
+  int64_t n;
+
+  PetscFunctionBeginUser;
+  PetscCall(Gather(comm, width, mine, count, &all, &n));
+  *c =
+      (RheoCalibration){.n = n, .d = d, .samples = config->samples, .bins = config->bins, .n_levels = LEVELS};
+  PetscCall(PetscMalloc1(n * d, &c->rank));
+  PetscCall(PetscMalloc1(n, &c->density));
+  PetscCall(PetscMalloc1(n, id));
+  PetscCall(PetscCalloc5(d * config->bins, &c->counts, d, &c->chi2_p, d, &c->ks_p, LEVELS, &c->nominal,
+                         LEVELS, &c->observed));
+  for (int64_t i = 0; i < n; i++) {
+    PetscCall(PetscArraycpy(c->rank + i * d, all + i * width, d));
+    c->density[i] = all[i * width + d];
+    (*id)[i] = all[i * width + d + 1];
+  }
+  PetscCall(PetscFree(all));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoCalibrateConditional(MPI_Comm comm, const RheoConditional *q, RheoPrior prior,
+                                        RheoSimulator simulator, uint64_t seed,
+                                        const RheoCalibrationConfig *config, RheoCalibration *c)
+{
+  const int d = q->d, samples = config->samples;
+  Ranker r = {.q = q, .seed = seed, .samples = samples};
+  int64_t begin, end, count = 0;
+  double *mine, *id;
 
   PetscFunctionBeginUser;
   RheoInputCheck(
@@ -172,29 +187,55 @@ PetscErrorCode RheoCalibrate(MPI_Comm comm, RheoPosterior posterior, RheoSimulat
       samples + 1, config->bins);
   RheoRange(comm, config->simulations, &begin, &end);
   PetscCall(PetscMalloc1((end - begin) * (d + 2), &mine));
-  PetscCall(PetscMalloc5(rows * r.c, &r.rows, rows * d, &r.theta, rows, &r.log_prob, GROUP, &r.true_log_prob,
-                         rows, &r.index));
-  PetscCall(RankShare(&r, simulator, begin, end, mine, &count));
-  PetscCall(PetscFree5(r.rows, r.theta, r.log_prob, r.true_log_prob, r.index));
-  PetscCall(Gather(comm, d + 2, mine, count, &all, &n));
+  PetscCall(PetscMalloc4(PIECE * q->c, &r.x, PIECE * d, &r.theta, PIECE, &r.log_prob, PIECE, &r.index));
+  PetscCall(RankShare(&r, prior, simulator, begin, end, mine, &count));
+  PetscCall(PetscFree4(r.x, r.theta, r.log_prob, r.index));
+  PetscCall(Collect(comm, config, d, mine, count, c, &id));
   PetscCall(PetscFree(mine));
-  RheoInputCheck(n >= 10, comm, "only %lld of %d check simulations succeeded; calibration needs at least 10",
-                 (long long)n, config->simulations);
-
-  *c = (RheoCalibration){.n = n, .d = d, .samples = samples, .bins = config->bins, .n_levels = LEVELS};
-  PetscCall(PetscMalloc1(n * d, &c->rank));
-  PetscCall(PetscMalloc1(n, &c->density));
-  PetscCall(PetscMalloc1(n, &id));
-  PetscCall(PetscCalloc5(d * config->bins, &c->counts, d, &c->chi2_p, d, &c->ks_p, LEVELS, &c->nominal,
-                         LEVELS, &c->observed));
-  for (int64_t i = 0; i < n; i++) {
-    PetscCall(PetscArraycpy(c->rank + i * d, all + i * (d + 2), d));
-    c->density[i] = all[i * (d + 2) + d];
-    id[i] = all[i * (d + 2) + d + 1];
-  }
-  PetscCall(PetscFree(all));
-  PetscCall(Judge(c, seed, id));
+  const long long n = c->n;
+  if (n < 10)
+    PetscCall(RheoCalibrationFree(c));
+  else
+    PetscCall(Judge(c, seed, id));
   PetscCall(PetscFree(id));
+  RheoInputCheck(n >= 10, comm, "only %lld of %d check simulations succeeded; calibration needs at least 10",
+                 n, config->simulations);
+  if (n < config->simulations)
+    RheoLog(comm, RHEO_LOG_WARNING,
+            "%lld of %d check simulations failed or have data that are not finite after data.transform; "
+            "calibration "
+            "leaves them out",
+            config->simulations - n, config->simulations);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode SamplePosterior(void *posterior, int64_t n, const double *x, uint64_t seed,
+                                      const uint64_t *index, double *theta, double *log_prob)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoPosteriorSampleRows(posterior, n, x, seed, index, theta, log_prob));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode PosteriorLogProb(void *posterior, int64_t n, const double *theta, const double *x,
+                                       double *log_prob)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoPosteriorLogProb(posterior, n, theta, x, PETSC_FALSE, log_prob));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoCalibrate(MPI_Comm comm, RheoPosterior posterior, RheoSimulator simulator, uint64_t seed,
+                             const RheoCalibrationConfig *config, RheoCalibration *c)
+{
+  const RheoConditional q = {.context = posterior,
+                             .d = RheoPosteriorSize(posterior),
+                             .c = RheoPosteriorDataSize(posterior),
+                             .sample = SamplePosterior,
+                             .log_prob = PosteriorLogProb};
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoCalibrateConditional(comm, &q, RheoPosteriorPrior(posterior), simulator, seed, config, c));
   PetscFunctionReturn(RHEO_OK);
 }
 

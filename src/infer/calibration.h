@@ -27,7 +27,22 @@ typedef struct {
   double coverage_ks_p;       /* KS of density against the uniform */
 } RheoCalibration;
 
-/* Fresh simulations from prior and simulator. Shared out over the ranks of comm; the result is the same for
+/* What can be calibrated: anything that samples theta given x and knows its density. Neither function communicates. */
+typedef struct {
+  void *context;
+  int d, c;
+  /* One sample theta (n, D) for each row of x (n, C), a pure function of (seed, index[i], x_i), and its log density (n). */
+  PetscErrorCode (*sample)(void *context, int64_t n, const double *x, uint64_t seed, const uint64_t *index,
+                           double *theta, double *log_prob);
+  /* Log densities (n) of theta (n, D) given x (n, C); NaN where x has none. */
+  PetscErrorCode (*log_prob)(void *context, int64_t n, const double *theta, const double *x,
+                             double *log_prob);
+} RheoConditional;
+PetscErrorCode RheoCalibrateConditional(MPI_Comm comm, const RheoConditional *q, RheoPrior prior,
+                                        RheoSimulator simulator, uint64_t seed,
+                                        const RheoCalibrationConfig *config, RheoCalibration *calibration);
+
+/* Fresh simulations from prior and simulator. Those that fail are left out, with a warning. Shared out over the ranks of comm; the result is the same for
  * any number of them and is on every rank. Collective. */
 PetscErrorCode RheoCalibrate(MPI_Comm comm, RheoPosterior posterior, RheoSimulator simulator, uint64_t seed,
                              const RheoCalibrationConfig *config, RheoCalibration *calibration);

@@ -1,6 +1,7 @@
 /* The life of a posterior: what the deck says, training, files. Asking it is in ask.c. */
 #include "../base/log.h"
 #include "posterior_impl.h"
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,14 +201,18 @@ static PetscErrorCode Prepare(RheoPosterior p, int64_t n, const double *theta, c
     RheoPosteriorTransformData(p, 1, x + i * p->c, y + good * p->c);
     for (int k = 0; k < p->c; k++)
       if (!isfinite(y[good * p->c + k])) keep = PETSC_FALSE;
-    if (weight) w[good] = (float)weight[i];
+    if (weight) {
+      w[good] = (float)weight[i];
+      if (!isfinite(w[good]) || w[good] < 0) keep = PETSC_FALSE;
+    }
     if (keep) good++;
   }
   if (good < n)
-    RheoLog(p->comm, RHEO_LOG_WARNING,
-            "%lld of %lld simulations have values that are not finite (after data.transform) or lie outside "
-            "the prior; training leaves them out",
-            (long long)(n - good), (long long)n);
+    RheoLog(
+        p->comm, RHEO_LOG_WARNING,
+        "%lld of %lld simulations have values that are not finite (after data.transform), lie outside the "
+        "prior or have a negative weight; training leaves them out",
+        (long long)(n - good), (long long)n);
   RheoInputCheck(good >= 10, p->comm,
                  "%lld usable simulations are too few to train on; simulate more (simulate.n)",
                  (long long)good);
@@ -326,14 +331,15 @@ PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior 
   PetscCall(RheoModelRead(comm, path, &file));
   for (int i = 0; i < file.n_extras; i++)
     if (!strcmp(file.extra[i].name, "sizes") && file.extra[i].n == 2) sizes = &file.extra[i];
-  RheoInputCheck(sizes && file.deck, comm, "%s: not the model of a posterior", path);
+  RheoInputCheck(sizes && file.deck && sizes->value[1] >= 1 && sizes->value[1] <= INT_MAX, comm,
+                 "%s: not the model of a posterior", path);
   PetscCall(RheoDeckCreate(comm, &deck));
   PetscCall(RheoDeckLoadText(deck, path, file.deck));
   PetscCall(RheoPosteriorCreate(deck, (int)sizes->value[1], posterior));
   RheoPosterior p = *posterior;
   p->owns_deck = PETSC_TRUE;
   PetscCall(SameLayout(p->params, file.params, &same));
-  RheoInputCheck(same, comm,
+  RheoInputCheck(same && sizes->value[0] == p->d, comm,
                  "%s: the parameters do not fit the network that its deck describes; was it written by "
                  "another version of Rheo?",
                  path);

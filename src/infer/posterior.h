@@ -21,7 +21,8 @@ PetscErrorCode RheoPosteriorCreate(RheoDeck deck, int n_data, RheoPosterior *pos
 PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior);
 
 /* theta (n, D), x (n, C), weight (n) or NULL: all rows on every rank. Rows with values that are not finite
- * are left out, with a warning that counts them. Collective. */
+ * (after data.transform), that lie outside the prior or have a weight below 0 are left out, with a warning that counts
+ * them. Collective. */
 PetscErrorCode RheoPosteriorTrain(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                   const double *weight);
 PetscErrorCode RheoPosteriorSave(RheoPosterior posterior, const char *path);                 /* collective */
@@ -38,14 +39,16 @@ PetscErrorCode RheoPosteriorGetChecksum(RheoPosterior posterior,
                                         uint64_t *checksum); /* as RheoModelChecksum */
 
 /* Samples first .. first + n - 1 of observation x (C): theta (n, D), log_prob (n) or NULL. Sample i is a pure
- * function of (seed, i). Not collective. */
+ * function of (seed, i). An observation that is not finite after data.transform is RHEO_ERR_INPUT. Not
+ * collective. */
 PetscErrorCode RheoPosteriorSample(RheoPosterior posterior, const double *x, uint64_t seed, uint64_t first,
                                    int64_t n, double *theta, double *log_prob);
-/* One sample for each row of x (n, C), row i with the stream of index[i]. Not collective. */
+/* One sample for each row of x (n, C), row i with the stream of index[i]; NaN for rows of x that are not finite after
+ * data.transform. Not collective. */
 PetscErrorCode RheoPosteriorSampleRows(RheoPosterior posterior, int64_t n, const double *x, uint64_t seed,
                                        const uint64_t *index, double *theta, double *log_prob);
 /* log q(theta_i | x_i): theta (n, D), x (n, C), or one x for all where shared. -infinity outside the prior.
- * Not collective. */
+ * What is not finite in x: as for sampling. Not collective. */
 PetscErrorCode RheoPosteriorLogProb(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                     PetscBool shared, double *log_prob);
 /* The maximum of q(theta | x), by TAO's LMVM over normal scores in double precision, from the best of

@@ -1,17 +1,11 @@
 /* Posterior predictive check. */
+#include "../base/log.h"
 #include "calibration.h"
 #include "summary.h"
 #include <math.h>
-#include <stdlib.h>
 
 /* Simulations of this check are far from those of training and of calibration. */
 static const uint64_t PredictiveFirst = UINT64_C(2) << 40;
-
-static int Ascending(const void *a, const void *b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 /* Column k of the simulations that were done, sorted. */
 static int64_t Column(int64_t n, int c, const double *x, int k, double *column)
@@ -19,7 +13,7 @@ static int64_t Column(int64_t n, int c, const double *x, int k, double *column)
   int64_t m = 0;
   for (int64_t i = 0; i < n; i++)
     if (isfinite(x[i * c + k])) column[m++] = x[i * c + k];
-  qsort(column, (size_t)m, sizeof *column, Ascending);
+  RheoSortAscending(m, column);
   return m;
 }
 
@@ -61,6 +55,14 @@ PetscErrorCode RheoPredictive(MPI_Comm comm, RheoPosterior posterior, RheoSimula
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc2(n * c, &x, n, &column));
   PetscCall(SimulateAll(comm, posterior, simulator, seed, n, theta, x));
+  int64_t done = 0;
+  for (int64_t i = 0; i < n; i++) done += isfinite(x[i * c]) != 0; /* no data of a failed one are finite */
+  if (done < n)
+    RheoLog(comm, RHEO_LOG_WARNING,
+            "%lld of %lld simulations of the predictive check failed; they are left out",
+            (long long)(n - done), (long long)n);
+  if (!done) PetscCall(PetscFree2(x, column));
+  RheoInputCheck(done > 0, comm, "all %lld simulations of the predictive check failed", (long long)n);
   for (int k = 0; k < c; k++) {
     const int64_t m = Column(n, c, x, k, column);
     int64_t below = 0, above = 0;

@@ -9,6 +9,11 @@ static int Ascending(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
+void RheoSortAscending(int64_t n, double *values)
+{
+  qsort(values, (size_t)n, sizeof *values, Ascending);
+}
+
 double RheoQuantile(int64_t n, const double *sorted, double p)
 {
   const double place = p * (double)(n - 1);
@@ -31,7 +36,7 @@ RheoSummary RheoSummarize(int64_t n, int d, const double *samples, int k)
   s.mean = sum / (double)n;
   for (int64_t i = 0; i < n; i++) squares += (column[i] - s.mean) * (column[i] - s.mean);
   s.sd = n > 1 ? sqrt(squares / (double)(n - 1)) : NAN;
-  qsort(column, (size_t)n, sizeof *column, Ascending);
+  RheoSortAscending(n, column);
   s.q025 = RheoQuantile(n, column, 0.025);
   s.q16 = RheoQuantile(n, column, 0.15865525393145707);
   s.median = RheoQuantile(n, column, 0.5);
