@@ -363,9 +363,9 @@ static void Shares(const Marginal *m, double x, double *below, double *above)
     *above = m->type->upper_cdf(x, m->a);
     return;
   }
-  *above = (m->type->upper_cdf(x, m->a) - m->q_upper) / m->mass;
-  *below =
-      (m->right ? m->p_lower - m->type->upper_cdf(x, m->a) : m->type->cdf(x, m->a) - m->p_lower) / m->mass;
+  const double p = m->type->cdf(x, m->a);
+  *above = (p < 0.5 ? m->p_lower + m->mass - p : m->type->upper_cdf(x, m->a) - m->q_upper) / m->mass;
+  *below = (m->right ? m->p_lower - m->type->upper_cdf(x, m->a) : p - m->p_lower) / m->mass;
 }
 
 double RheoPriorToNormal(RheoPrior prior, int i, double x)
