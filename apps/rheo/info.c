@@ -20,12 +20,8 @@ static PetscErrorCode InfoModel(Run *run, RheoYaml *yaml)
   RheoYamlInt(yaml, "parameters", (long long)RheoParamsSize(file.params));
   RheoYamlInt(yaml, "steps", file.step);
   RheoYamlInt(yaml, "epochs", file.history.n);
-  if (file.history.n) {
-    int64_t best = 0;
-    for (int64_t i = 1; i < file.history.n; i++)
-      if (file.history.validation_loss[i] < file.history.validation_loss[best]) best = i;
-    RheoYamlReal(yaml, "best_validation_loss", file.history.validation_loss[best]);
-  }
+  if (file.history.n)
+    RheoYamlReal(yaml, "best_validation_loss", file.history.validation_loss[RheoHistoryBest(&file.history)]);
   PrintChecksum(yaml, RheoModelChecksum(&file));
   PetscCall(RheoModelFileFree(&file));
   PetscFunctionReturn(RHEO_OK);

@@ -37,13 +37,11 @@ PetscErrorCode PrintTraining(RheoYaml *yaml, RheoPosterior posterior)
   double rate, communication;
   uint64_t checksum;
   char text[32];
-  int64_t best = 0;
+  const int64_t best = RheoHistoryBest(h);
 
   PetscFunctionBeginUser;
   PetscCall(RheoPosteriorGetTrainer(posterior, &reason, &rate, &communication));
   PetscCall(RheoPosteriorGetChecksum(posterior, &checksum));
-  for (int64_t i = 1; i < h->n; i++)
-    if (h->validation_loss[i] < h->validation_loss[best]) best = i;
   RheoYamlOpen(yaml, "train");
   RheoYamlInt(yaml, "epochs", h->n);
   if (h->n) {

@@ -37,3 +37,11 @@ PetscErrorCode RheoHistoryClear(RheoHistoryStore *store)
   *store = (RheoHistoryStore){0};
   PetscFunctionReturn(RHEO_OK);
 }
+
+int64_t RheoHistoryBest(const RheoHistory *h)
+{
+  int64_t best = 0;
+  for (int64_t i = 1; i < h->n; i++)
+    if (h->validation_loss[i] < h->validation_loss[best]) best = i;
+  return best;
+}

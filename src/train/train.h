@@ -55,6 +55,8 @@ typedef struct {
   int64_t n;
   double *epoch, *step, *train_loss, *validation_loss, *lr, *gradient_norm;
 } RheoHistory;
+/* The entry with the lowest validation loss; 0 where there is none. Not collective. */
+int64_t RheoHistoryBest(const RheoHistory *history);
 
 typedef enum { RHEO_TRAIN_EPOCHS, RHEO_TRAIN_STEPS, RHEO_TRAIN_PATIENCE, RHEO_TRAIN_NOT_FINITE } RheoTrainReason;
 
