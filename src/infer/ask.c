@@ -209,20 +209,50 @@ static PetscErrorCode MaximumDestroy(Maximum *m)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* The sample of highest density is where the search begins. */
-static PetscErrorCode Start(RheoPosterior p, const double *x, uint64_t seed, double *theta)
+/* The samples of highest density, starts (STARTS, D): where searches begin. Splines have kinks and many low hills, so that
+ * one search may end on the wrong one. */
+enum { SAMPLES = 1000, STARTS = 8 };
+
+static PetscErrorCode Starts(RheoPosterior p, const double *x, uint64_t seed, double *starts)
 {
-  enum { SAMPLES = 1000 };
   double *samples, *log_prob;
-  int64_t top = 0;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc2(SAMPLES * p->d, &samples, SAMPLES, &log_prob));
   PetscCall(RheoPosteriorSample(p, x, seed, 0, SAMPLES, samples, log_prob));
-  for (int64_t i = 1; i < SAMPLES; i++)
-    if (log_prob[i] > log_prob[top] || isnan(log_prob[top])) top = i;
-  PetscCall(PetscArraycpy(theta, samples + top * p->d, p->d));
+  for (int s = 0; s < STARTS; s++) {
+    int top = 0;
+    for (int i = 1; i < SAMPLES; i++)
+      if (log_prob[i] > log_prob[top] || isnan(log_prob[top])) top = i;
+    PetscCall(PetscArraycpy(starts + s * p->d, samples + top * p->d, p->d));
+    log_prob[top] = NAN;
+  }
   PetscCall(PetscFree2(samples, log_prob));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Climbs from start (D), and keeps what it finds in theta and log_prob where that is better. */
+static PetscErrorCode Climb(RheoPosterior p, Tao tao, Vec scores, const double *start, double *theta,
+                            double *log_prob)
+{
+  PetscScalar *z;
+  PetscReal value;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArrayWrite(scores, &z));
+  for (int k = 0; k < p->d; k++) {
+    /* The score of a parameter next to a bound may be infinite: where its digits end, not where it was drawn. */
+    z[k] = RheoPriorToNormal(p->prior, k, start[k]);
+    z[k] = PetscClipInterval(z[k], -8, 8);
+  }
+  PetscCall(VecRestoreArrayWrite(scores, &z));
+  PetscCall(TaoSolve(tao));
+  PetscCall(TaoGetSolutionStatus(tao, NULL, &value, NULL, NULL, NULL, NULL));
+  if (!(-value > *log_prob)) PetscFunctionReturn(RHEO_OK);
+  *log_prob = -value;
+  PetscCall(VecGetArray(scores, &z));
+  for (int k = 0; k < p->d; k++) theta[k] = RheoPriorFromNormal(p->prior, k, z[k]);
+  PetscCall(VecRestoreArray(scores, &z));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -232,20 +262,13 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   Maximum m;
   Tao tao;
   Vec scores;
-  PetscScalar *z;
-  PetscReal value;
+  double *starts, top = -INFINITY;
 
   PetscFunctionBeginUser;
-  PetscCall(Start(p, x, seed, theta)); /* looks at x, too */
+  PetscCall(PetscMalloc1(STARTS * p->d, &starts));
+  PetscCall(Starts(p, x, seed, starts)); /* looks at x, too */
   PetscCall(MaximumCreate(p, x, &m));
   PetscCall(VecCreateSeq(PETSC_COMM_SELF, p->d, &scores));
-  PetscCall(VecGetArrayWrite(scores, &z));
-  for (int k = 0; k < p->d; k++) {
-    /* The score of a parameter next to a bound may be infinite: where its digits end, not where it was drawn. */
-    z[k] = RheoPriorToNormal(p->prior, k, theta[k]);
-    z[k] = PetscClipInterval(z[k], -8, 8);
-  }
-  PetscCall(VecRestoreArrayWrite(scores, &z));
   PetscCall(TaoCreate(PETSC_COMM_SELF, &tao));
   PetscCall(TaoSetType(tao, TAOLMVM));
   PetscCall(TaoSetSolution(tao, scores));
@@ -253,14 +276,12 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   PetscCall(TaoSetTolerances(tao, 1e-6, 1e-8, 0));
   PetscCall(TaoSetMaximumIterations(tao, 500));
   PetscCall(TaoSetFromOptions(tao));
-  PetscCall(TaoSolve(tao));
-  PetscCall(TaoGetSolutionStatus(tao, NULL, &value, NULL, NULL, NULL, NULL));
-  PetscCall(VecGetArray(scores, &z));
-  for (int k = 0; k < p->d; k++) theta[k] = RheoPriorFromNormal(p->prior, k, z[k]);
-  PetscCall(VecRestoreArray(scores, &z));
-  if (log_prob) *log_prob = -value;
+  PetscCall(PetscArraycpy(theta, starts, p->d));
+  for (int s = 0; s < STARTS; s++) PetscCall(Climb(p, tao, scores, starts + s * p->d, theta, &top));
+  if (log_prob) *log_prob = top;
   PetscCall(TaoDestroy(&tao));
   PetscCall(VecDestroy(&scores));
   PetscCall(MaximumDestroy(&m));
+  PetscCall(PetscFree(starts));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -51,7 +51,7 @@ PetscErrorCode RheoPosteriorSampleRows(RheoPosterior posterior, int64_t n, const
  * What is not finite in x: as for sampling. Not collective. */
 PetscErrorCode RheoPosteriorLogProb(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                     PetscBool shared, double *log_prob);
-/* The maximum of q(theta | x), by TAO's LMVM over normal scores in double precision, from the best of
+/* The maximum of q(theta | x), by TAO's LMVM over normal scores in double precision, from the 8 best of
  * 1000 samples. Options -tao_*. Not collective; the same on every rank. */
 PetscErrorCode RheoPosteriorMap(RheoPosterior posterior, const double *x, uint64_t seed, double *theta,
                                 double *log_prob);
