@@ -46,6 +46,19 @@ static void Width(void **state)
   assert_true(fabs(Shifted(0, s) - best) < 0.025);
 }
 
+/* A larger set of the same distribution is no difference. */
+static void Sizes(void **state)
+{
+  (void)state;
+  double x[N * D], c2st = 0;
+  for (int i = 0; i < N; i++) {
+    RheoStream stream = RheoStreamMake(1, RHEO_STREAM_TEST, 2, (uint64_t)i);
+    for (int k = 0; k < D; k++) x[i * D + k] = RheoStreamNormal(&stream);
+  }
+  assert_int_equal(RheoC2st(PETSC_COMM_WORLD, D, N / 3, x, N - N / 3, x + N / 3 * D, 1, &c2st), 0);
+  assert_true(fabs(c2st - 0.5) < 0.04);
+}
+
 /* The same on every number of ranks, to the bit. */
 static void Ranks(void **state)
 {
@@ -60,7 +73,7 @@ static void Ranks(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(Same), cmocka_unit_test(Mean), cmocka_unit_test(Width),
-                                     cmocka_unit_test(Ranks)};
+                                     cmocka_unit_test(Sizes), cmocka_unit_test(Ranks)};
   if (RheoInitialize(&argc, &argv)) return 1;
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   return RheoFinalize() || failed;
