@@ -12,6 +12,7 @@ static const RheoSection own[] = {
     {"train", RheoTrainKeys, "training"},
     {"observation", RheoObservationKeys, "the observation whose posterior is asked for"},
     {"check", RheoCalibrationKeys, "calibration"},
+    {"truncate", RheoTruncateKeys, "rounds that cut the prior to one observation"},
     {"derived", derived, "quantities computed from parameters"},
 };
 enum { OWN = sizeof own / sizeof *own, MOST = 256 };

@@ -14,6 +14,7 @@
 #include "infer/calibration.h"
 #include "infer/posterior.h"
 #include "infer/summary.h"
+#include "infer/truncate.h"
 
 #include "io/table.h"
 #include "nn/nn.h"

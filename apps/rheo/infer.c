@@ -14,30 +14,92 @@ static PetscErrorCode PrintResult(Run *run, const Study *study, RheoPosterior po
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Infer(Run *run)
+/* Everything of a deck that can be wrong is set up once, so that a mistake in observation or flow does not cost a
+ * simulation or a training first. */
+static PetscErrorCode Validate(Run *run)
 {
-  RheoYaml yaml = RheoYamlStdout(run->comm);
   RheoPosterior posterior;
-  DataFileConfig data;
-  CheckConfig check;
-  PlotConfig plot;
-  Samples samples;
-  Study study;
   double *observation;
+  Study study;
 
   PetscFunctionBeginUser;
   PetscCall(StudyCreate(run->deck, &study));
-  PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
-  PetscCall(RheoDeckRead(run->deck, "check", CheckKeys, &check));
-  PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
-  /* A mistake in observation or flow should not cost a simulation or a training first. */
   PetscCall(RheoPosteriorCreate(run->deck, study.c, &posterior));
   PetscCall(PetscMalloc1(study.c, &observation));
   PetscCall(RheoObservationRead(run->deck, study.c, observation));
   PetscCall(PetscFree(observation));
   PetscCall(RheoSimulatorPin(run->deck, study.c));
-  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
+  PetscCall(RheoPosteriorDestroy(&posterior));
+  PetscCall(StudyDestroy(&study));
+  PetscFunctionReturn(RHEO_OK);
+}
 
+/* One round of truncation: a short inference in DIR/roundK, whose posterior cuts the prior of the run's deck. */
+static PetscErrorCode TruncateOnce(Run *run, int round, const RheoTruncateConfig *config)
+{
+  Run inner = *run;
+  RheoPosterior posterior = NULL;
+  const char *text, *name;
+  char value[32];
+  Samples samples;
+  Study study;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckGetText(run->deck, &text));
+  PetscCall(RheoDeckGetName(run->deck, &name));
+  PetscCall(RheoDeckCreate(run->comm, &inner.deck));
+  PetscCall(RheoDeckLoadText(inner.deck, name, text));
+  snprintf(value, sizeof value, "%lld", (long long)config->n);
+  PetscCall(RheoDeckSet(inner.deck, "simulate.n", value));
+  snprintf(value, sizeof value, "%lld", (long long)config->epochs);
+  PetscCall(RheoDeckSet(inner.deck, "train.epochs", value));
+  snprintf(value, sizeof value, "round%d", round);
+  inner.config.output = RunPath(run, value);
+  PetscCall(RheoMakeDirectory(run->comm, inner.config.output));
+  PetscCall(StudyCreate(inner.deck, &study));
+  PetscCall(SimulateToFile(&inner, &study, RunPath(&inner, "data.h5")));
+  PetscCall(TrainFromFile(&inner, RunPath(&inner, "data.h5"), RunPath(&inner, "model.h5"), &posterior));
+  PetscCall(SamplesDraw(&inner, &study, posterior, &samples));
+  PetscCall(RheoTruncatePrior(run->deck, study.prior, config, samples.n, samples.theta));
+  PetscCall(SamplesFree(&samples));
+  PetscCall(RheoPosteriorDestroy(&posterior));
+  PetscCall(StudyDestroy(&study));
+  PetscCall(RheoDeckDestroy(&inner.deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Afterwards the deck says what the last training is: a cut prior and no more rounds. So the files that carry it can be made
+ * again from it. */
+static PetscErrorCode Truncate(Run *run)
+{
+  RheoTruncateConfig config;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "truncate", RheoTruncateKeys, &config));
+  for (int round = 1; round <= config.rounds; round++) PetscCall(TruncateOnce(run, round, &config));
+  if (config.rounds) PetscCall(RheoDeckSet(run->deck, "truncate.rounds", "0"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Infer(Run *run)
+{
+  RheoYaml yaml = RheoYamlStdout(run->comm);
+  RheoPosterior posterior = NULL;
+  DataFileConfig data;
+  CheckConfig check;
+  PlotConfig plot;
+  Samples samples;
+  Study study;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
+  PetscCall(RheoDeckRead(run->deck, "check", CheckKeys, &check));
+  PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
+  PetscCall(Validate(run));
+  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
+  if (!data.file) PetscCall(Truncate(run));
+
+  PetscCall(StudyCreate(run->deck, &study));
   if (!data.file) PetscCall(SimulateToFile(run, &study, RunPath(run, "data.h5")));
   PetscCall(TrainFromFile(run, data.file ? data.file : RunPath(run, "data.h5"), RunPath(run, "model.h5"),
                           &posterior));
@@ -64,11 +126,14 @@ const Verb Verb_Infer = {
     .text = "  Writes data.h5, model.h5, samples.h5, run.yaml and figures/ into DIR and prints the posterior "
             "of the observation, the maximum a\n"
             "  posteriori, the training and the checks. With -data_file it trains on a data set that is "
-            "there already.\n\n"
+            "there already. With -truncate_rounds 1 a\n"
+            "  short first round cuts the prior to the region of the observation's posterior, where the rest "
+            "of the effort "
+            "then goes.\n\n"
             "  example: mpiexec -n 2 rheo infer inputs/flu/flu.yaml -output results/flu\n",
     .sections =
         (const char *const[]){"", "simulate", "simulator", "simulator.", "prior.*", "derived", "observation",
-                              "data", "flow", "flow.", "train", "sample", "check", "plot", NULL},
+                              "data", "flow", "flow.", "train", "truncate", "sample", "check", "plot", NULL},
     .needs_target = PETSC_TRUE,
     .run = Infer,
 };

@@ -1,0 +1,66 @@
+#include "truncate.h"
+#include "../base/log.h"
+#include "summary.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIELD(name) offsetof(RheoTruncateConfig, name)
+const RheoKey RheoTruncateKeys[] = {
+    {"rounds", RHEO_KEY_INT, FIELD(rounds), "0", "[0, 10]",
+     "how often the prior is cut to the posterior of the observation before the last training; 0: amortised "
+     "over the whole prior"},
+    {"n", RHEO_KEY_COUNT, FIELD(n), "20k", "[100, inf)", "simulations of such a round"},
+    {"epochs", RHEO_KEY_COUNT, FIELD(epochs), "20", "[1, inf)", "of its training, at most"},
+    {"mass", RHEO_KEY_REAL, FIELD(mass), "0.999", "(0.5, 1)",
+     "of each marginal that is kept before the margin"},
+    {"margin", RHEO_KEY_REAL, FIELD(margin), "0.2", "[0, 10]",
+     "by which the kept interval is widened on either side, as a fraction of its width"},
+    {0}};
+#undef FIELD
+
+static int Ascending(const void *a, const void *b)
+{
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* One side of one parameter, rounded to what a person would read. */
+static PetscErrorCode SetSide(RheoDeck deck, RheoPrior prior, int k, const char *side, double z)
+{
+  const double far = 4;
+  char key[256], value[32];
+
+  PetscFunctionBeginUser;
+  if (fabs(z) > far) PetscFunctionReturn(RHEO_OK);
+  snprintf(key, sizeof key, "prior.%s.%s", RheoPriorName(prior, k), side);
+  snprintf(value, sizeof value, "%.6g", RheoPriorFromNormal(prior, k, z));
+  PetscCall(RheoDeckSet(deck, key, value));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTruncatePrior(RheoDeck deck, RheoPrior prior, const RheoTruncateConfig *config, int64_t n,
+                                 const double *theta)
+{
+  const int d = RheoPriorSize(prior);
+  const double tail = 0.5 * (1 - config->mass);
+  double *score;
+  MPI_Comm comm;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckGetComm(deck, &comm));
+  PetscCall(PetscMalloc1(n, &score));
+  for (int k = 0; k < d; k++) {
+    for (int64_t i = 0; i < n; i++) score[i] = RheoPriorToNormal(prior, k, theta[i * d + k]);
+    qsort(score, (size_t)n, sizeof *score, Ascending);
+    const double lower = RheoQuantile(n, score, tail), upper = RheoQuantile(n, score, 1 - tail);
+    const double margin = config->margin * (upper - lower);
+    PetscCall(SetSide(deck, prior, k, "lower", lower - margin));
+    PetscCall(SetSide(deck, prior, k, "upper", upper + margin));
+    RheoLog(comm, RHEO_LOG_INFO, "truncated: %s to [%.5g, %.5g], %.3g of its prior", RheoPriorName(prior, k),
+            RheoPriorFromNormal(prior, k, lower - margin), RheoPriorFromNormal(prior, k, upper + margin),
+            0.5 * (erf((upper + margin) / sqrt(2)) - erf((lower - margin) / sqrt(2))));
+  }
+  PetscCall(PetscFree(score));
+  PetscFunctionReturn(RHEO_OK);
+}
