@@ -53,6 +53,8 @@ static PetscErrorCode TruncateOnce(Run *run, int round, const RheoTruncateConfig
   PetscCall(RheoDeckSet(inner.deck, "simulate.n", value));
   snprintf(value, sizeof value, "%lld", (long long)config->epochs);
   PetscCall(RheoDeckSet(inner.deck, "train.epochs", value));
+  snprintf(value, sizeof value, "%lld", (long long)config->batch);
+  PetscCall(RheoDeckSet(inner.deck, "train.batch", value));
   snprintf(value, sizeof value, "round%d", round);
   inner.config.output = RunPath(run, value);
   PetscCall(RheoMakeDirectory(run->comm, inner.config.output));

@@ -10,11 +10,12 @@ const RheoKey RheoTruncateKeys[] = {
     {"rounds", RHEO_KEY_INT, FIELD(rounds), "0", "[0, 10]",
      "how often the prior is cut to the posterior of the observation before the last training; 0: amortised "
      "over the whole prior"},
-    {"n", RHEO_KEY_COUNT, FIELD(n), "20k", "[100, inf)", "simulations of such a round"},
-    {"epochs", RHEO_KEY_COUNT, FIELD(epochs), "20", "[1, inf)", "of its training, at most"},
-    {"mass", RHEO_KEY_REAL, FIELD(mass), "0.999", "(0.5, 1)",
+    {"n", RHEO_KEY_COUNT, FIELD(n), "50k", "[100, inf)", "simulations of such a round"},
+    {"epochs", RHEO_KEY_COUNT, FIELD(epochs), "10", "[1, inf)", "of its training, at most"},
+    {"batch", RHEO_KEY_COUNT, FIELD(batch), "200", "[1, inf)", "of its training"},
+    {"mass", RHEO_KEY_REAL, FIELD(mass), "0.99", "(0.5, 1)",
      "of each marginal that is kept before the margin"},
-    {"margin", RHEO_KEY_REAL, FIELD(margin), "0.2", "[0, 10]",
+    {"margin", RHEO_KEY_REAL, FIELD(margin), "0.5", "[0, 10]",
      "by which the kept interval is widened on either side, as a fraction of its width"},
     {0}};
 #undef FIELD
