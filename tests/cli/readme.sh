@@ -1,0 +1,11 @@
+# The README names every method there is, and the verbs are those of the driver.
+set -eu
+cd "$RHEO_SOURCE"
+failed=0
+for name in $(sed -n 's/.*\.name = "\([a-z_0-9]*\)".*/\1/p' src/flow/impls/*.c src/nn/impls/*.c src/objective/impls/*.c src/sim/impls/*.c src/infer/impls/*.c); do
+  grep -q "\`$name\`" README.md || { echo "README.md does not name '$name'"; failed=1; }
+done
+for verb in $("$RHEO_BIN/rheo" -help | sed -n '/^verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+  grep -q "^| \`$verb" README.md || { echo "README.md does not explain the verb '$verb'"; failed=1; }
+done
+exit $failed
