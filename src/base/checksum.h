@@ -4,4 +4,5 @@
 #include <stdint.h>
 
 #define RHEO_CHECKSUM_START UINT64_C(14695981039346656037)
-uint64_t RheoChecksum(uint64_t start, const void *data, size_t n_bytes); /* chain by passing the last result */
+uint64_t RheoChecksum(uint64_t start, const void *data,
+                      size_t n_bytes); /* chain by passing the last result */

@@ -39,13 +39,14 @@ typedef enum {
 } RheoKeyType;
 
 typedef struct {
-  const char *name;     /* the key's last part: "bins" */
+  const char *name; /* the key's last part: "bins" */
   RheoKeyType type;
-  size_t offset;        /* of the field in the configuration */
-  const char *fallback; /* the default as it would stand in a deck; RHEO_REQUIRED; NULL for none (zero, empty) */
-  const char *rule;     /* numbers: an interval, "[2, 128]", "(0, inf)"; choices: "a|b|c"; NULL for any */
-  const char *help;     /* one line, with the unit */
-} RheoKey;              /* a table ends with {0} */
+  size_t offset; /* of the field in the configuration */
+  const char
+      *fallback;    /* the default as it would stand in a deck; RHEO_REQUIRED; NULL for none (zero, empty) */
+  const char *rule; /* numbers: an interval, "[2, 128]", "(0, inf)"; choices: "a|b|c"; NULL for any */
+  const char *help; /* one line, with the unit */
+} RheoKey;          /* a table ends with {0} */
 
 #define RHEO_REQUIRED "\001required"
 

@@ -16,12 +16,13 @@ enum { RHEO_EXIT_DONE = 0, RHEO_EXIT_FAILURE = 1, RHEO_EXIT_INPUT = 2, RHEO_EXIT
  * the same arguments; rank 0 prints. On PETSC_COMM_SELF in a run of several ranks the job is aborted with status 2
  * after the line is printed, so that nobody hangs. The text names deck, key, rule, value and a hint where they apply:
  *   RheoInputError(comm, "flu.yaml:12: train.batch must be in [1, inf), got 0")                                   */
-#define RheoInputError(comm, ...)                                                                                  \
-  return PetscError(comm, __LINE__, PETSC_FUNCTION_NAME, __FILE__, RHEO_ERR_INPUT, PETSC_ERROR_INITIAL, __VA_ARGS__)
+#define RheoInputError(comm, ...)                                                                            \
+  return PetscError(comm, __LINE__, PETSC_FUNCTION_NAME, __FILE__, RHEO_ERR_INPUT, PETSC_ERROR_INITIAL,      \
+                    __VA_ARGS__)
 
-#define RheoInputCheck(condition, comm, ...)                                                                       \
-  do {                                                                                                             \
-    if (PetscUnlikely(!(condition))) RheoInputError(comm, __VA_ARGS__);                                            \
+#define RheoInputCheck(condition, comm, ...)                                                                 \
+  do {                                                                                                       \
+    if (PetscUnlikely(!(condition))) RheoInputError(comm, __VA_ARGS__);                                      \
   } while (0)
 
 /* Start and end of a program that uses Rheo. Collective on MPI_COMM_WORLD. RheoInitialize starts MPI and PETSc where

@@ -9,7 +9,8 @@ typedef enum { RHEO_LOG_ERROR, RHEO_LOG_WARNING, RHEO_LOG_INFO, RHEO_LOG_DEBUG }
 void RheoLogSetLevel(RheoLogLevel level);
 
 /* One line "[  12.3 s] text"; only rank 0 of comm prints. Not collective, never fails. */
-void RheoLog(MPI_Comm comm, RheoLogLevel level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void RheoLog(MPI_Comm comm, RheoLogLevel level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* A bar with rate and time left on a terminal (redrawn at most 10 times a second); in a batch job one line per
  * interval (30 s) instead. Only rank 0 of comm prints. Not collective. */

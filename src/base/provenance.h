@@ -4,8 +4,8 @@
 #pragma once
 #include "deck.h"
 
-const char *RheoVersion(void);   /* "0.1.0" */
-const char *RheoCommit(void);    /* git commit the library was built from, "-dirty" where it was; "unknown" */
+const char *RheoVersion(void); /* "0.1.0" */
+const char *RheoCommit(void);  /* git commit the library was built from, "-dirty" where it was; "unknown" */
 
 /* Writes DIR/run.yaml: verb, deck name, version, commit, ranks, date, wall time, peak memory. Collective on comm. */
 PetscErrorCode RheoProvenanceWriteRun(MPI_Comm comm, const char *directory, const char *verb, RheoDeck deck);

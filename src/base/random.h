@@ -12,21 +12,22 @@ typedef struct {
   uint32_t key[2];     /* seed and purpose */
   uint32_t counter[4]; /* block, step, index low, index high */
   uint32_t buffer[4];
-  int used;            /* words of the buffer already given out */
-  double spare;        /* second normal of a Box-Muller pair */
+  int used;     /* words of the buffer already given out */
+  double spare; /* second normal of a Box-Muller pair */
   int has_spare;
 } RheoStream;
 
 /* What a stream is for; part of the key, so that two purposes never share numbers. Never renumber. */
 typedef enum {
-  RHEO_STREAM_INIT = 1,    /* initial parameters: index = parameter */
-  RHEO_STREAM_PRIOR = 2,   /* step 0, index = simulation */
+  RHEO_STREAM_INIT = 1,  /* initial parameters: index = parameter */
+  RHEO_STREAM_PRIOR = 2, /* step 0, index = simulation */
   RHEO_STREAM_SIMULATE = 3,
-  RHEO_STREAM_SPLIT = 4,   /* training and validation */
-  RHEO_STREAM_EPOCH = 5,   /* order of an epoch */
-  RHEO_STREAM_NOISE = 6,   /* dropout and the like: step = optimiser step, index = sample; + noise id, see program.h */
-  RHEO_STREAM_SAMPLE = 7,  /* sampling from a model: index = sample */
-  RHEO_STREAM_CHECK = 8,   /* diagnostics */
+  RHEO_STREAM_SPLIT = 4, /* training and validation */
+  RHEO_STREAM_EPOCH = 5, /* order of an epoch */
+  RHEO_STREAM_NOISE =
+      6, /* dropout and the like: step = optimiser step, index = sample; + noise id, see program.h */
+  RHEO_STREAM_SAMPLE = 7, /* sampling from a model: index = sample */
+  RHEO_STREAM_CHECK = 8,  /* diagnostics */
   RHEO_STREAM_MCMC = 9,
   RHEO_STREAM_TEST = 10,
 } RheoStreamPurpose;
@@ -38,10 +39,10 @@ double RheoStreamNormal(RheoStream *stream);
 uint64_t RheoStreamInteger(RheoStream *stream, uint64_t n); /* uniform on 0..n-1, without bias */
 
 /* Rows of noise: row r is filled from the stream of index[r] (or first + r where index is NULL). x (n_rows, width). */
-void RheoStreamFillUniform(uint64_t seed, uint32_t purpose, uint32_t step, size_t n_rows, const uint64_t *index,
-                           uint64_t first, size_t width, float *x);
-void RheoStreamFillNormal(uint64_t seed, uint32_t purpose, uint32_t step, size_t n_rows, const uint64_t *index,
-                          uint64_t first, size_t width, float *x);
+void RheoStreamFillUniform(uint64_t seed, uint32_t purpose, uint32_t step, size_t n_rows,
+                           const uint64_t *index, uint64_t first, size_t width, float *x);
+void RheoStreamFillNormal(uint64_t seed, uint32_t purpose, uint32_t step, size_t n_rows,
+                          const uint64_t *index, uint64_t first, size_t width, float *x);
 
 /* A stream seen as a GSL generator, so that GSL's distributions draw from it. The generator borrows the stream and
  * is freed with gsl_rng_free. */
@@ -52,5 +53,5 @@ void RheoStreamGslSet(gsl_rng *rng, RheoStream *stream); /* point an existing on
  * Needs no table and no communication. Deterministic; inverse not needed. */
 uint64_t RheoPermute(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t i);
 /* out (count): of the positions first, first + 1, ...; several times as fast as one by one. */
-void RheoPermuteRange(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t first, size_t count,
-                      uint64_t *out);
+void RheoPermuteRange(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t first,
+                      size_t count, uint64_t *out);

@@ -16,12 +16,12 @@ typedef struct RheoFlow_ *RheoFlow;
 typedef struct RheoTransformType RheoTransformType;
 typedef struct {
   const RheoTransformType *type;
-  int place;                /* among the layers of the stack that alternate masks or orders */
-  int n_features;           /* D */
-  uint64_t seed;            /* for fixed permutations */
+  int place;      /* among the layers of the stack that alternate masks or orders */
+  int n_features; /* D */
+  uint64_t seed;  /* for fixed permutations */
   const RheoNetConfig *net;
   const double *lower, *upper; /* (D), for `bounded`; infinite where open */
-  void *config;             /* the type's own struct, filled from its keys */
+  void *config;                /* the type's own struct, filled from its keys */
 } RheoTransform;
 
 struct RheoTransformType {
@@ -30,9 +30,11 @@ struct RheoTransformType {
   size_t size;         /* of config */
   int alternates;      /* 1 where masks or orders follow place; place counts these layers only */
   /* REQUIRED. x (B, D), context (B, C) or none -> y (B, D), log_det (B) = log |det dy/dx| */
-  void (*forward)(RheoScope scope, const RheoTransform *t, RheoVal x, RheoVal context, RheoVal *y, RheoVal *log_det);
+  void (*forward)(RheoScope scope, const RheoTransform *t, RheoVal x, RheoVal context, RheoVal *y,
+                  RheoVal *log_det);
   /* REQUIRED. log_det is of the inverse, log |det dx/dy| */
-  void (*inverse)(RheoScope scope, const RheoTransform *t, RheoVal y, RheoVal context, RheoVal *x, RheoVal *log_det);
+  void (*inverse)(RheoScope scope, const RheoTransform *t, RheoVal y, RheoVal context, RheoVal *x,
+                  RheoVal *log_det);
   /* OPTIONAL: sets parameters from the mean and standard deviation (D) of what reaches it (standardize, actnorm).
    * values (P) is the flat parameter array, prefix the scope's name. */
   PetscErrorCode (*fit)(const RheoTransform *t, RheoParams params, const char *prefix, const double *mean,
@@ -75,5 +77,5 @@ RheoVal rx_flow_inverse(RheoFlow flow, RheoScope scope, RheoVal z, RheoVal conte
 /* Data-dependent start: sends rows x (n, D), context (n, C) or NULL through the stack and lets standardisation (also of the
  * context) and actnorm take their mean and sd. The parameters must have been named (by building a program once) and
  * initialised. scope_name as used for building. Deterministic in the rows. Not collective. */
-PetscErrorCode RheoFlowFit(RheoFlow flow, RheoParams params, const char *scope_name, int64_t n, const float *x,
-                           const float *context, float *values);
+PetscErrorCode RheoFlowFit(RheoFlow flow, RheoParams params, const char *scope_name, int64_t n,
+                           const float *x, const float *context, float *values);

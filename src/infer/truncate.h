@@ -11,8 +11,8 @@ typedef struct {
   int64_t n;      /* simulations of such a round */
   int64_t epochs; /* of its training */
   int64_t batch;
-  double mass;    /* of each marginal that the box holds before it is widened */
-  double margin;  /* by which it is widened on either side, in units of its width in normal scores */
+  double mass;   /* of each marginal that the box holds before it is widened */
+  double margin; /* by which it is widened on either side, in units of its width in normal scores */
 } RheoTruncateConfig;
 extern const RheoKey RheoTruncateKeys[]; /* section `truncate` */
 

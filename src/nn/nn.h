@@ -8,7 +8,12 @@
 #include "../program/fused.h"
 
 typedef enum { RHEO_CONTEXT_CONCAT, RHEO_CONTEXT_FILM, RHEO_CONTEXT_GLU } RheoContextMode;
-typedef enum { RHEO_NN_INIT_TORCH, RHEO_NN_INIT_KAIMING, RHEO_NN_INIT_XAVIER, RHEO_NN_INIT_ORTHOGONAL } RheoNetInit;
+typedef enum {
+  RHEO_NN_INIT_TORCH,
+  RHEO_NN_INIT_KAIMING,
+  RHEO_NN_INIT_XAVIER,
+  RHEO_NN_INIT_ORTHOGONAL
+} RheoNetInit;
 
 typedef struct {
   int type;       /* place in RheoNetTypes */
@@ -24,20 +29,24 @@ extern const RheoKey RheoNetKeys[]; /* of any section `*.net` */
 typedef struct {
   const char *name, *summary, *reference;
   /* REQUIRED. (B, I), (B, C) or none -> (B, n_out). out_gain scales the initial weights of the last layer. */
-  RheoVal (*apply)(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out, double out_gain);
+  RheoVal (*apply)(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
+                   double out_gain);
 } RheoNetType;
 extern const RheoNetType *const RheoNetTypes[]; /* NULL at the end: linear, mlp, resmlp */
 
-RheoVal rx_net(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out, double out_gain);
+RheoVal rx_net(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
+               double out_gain);
 
 /* x W + b with parameters scope.weight (I, O) and scope.bias (O), initialised as init says, times gain. torch: uniform on
  * +-1/sqrt(I), both; kaiming: normal, variance 2/I; xavier: uniform, variance 2/(I + O); orthogonal: orthonormal rows or
  * columns, drawn from the parameter's name whatever the seed; biases 0 but for torch. */
-RheoVal rx_dense(RheoScope scope, RheoVal x, int n_out, RheoActivation activation, RheoNetInit init, double gain);
+RheoVal rx_dense(RheoScope scope, RheoVal x, int n_out, RheoActivation activation, RheoNetInit init,
+                 double gain);
 
 /* Dropout with the inverted scaling 1/(1 - rate); x itself outside training. */
 RheoVal rx_dropout(RheoScope scope, RheoVal x, double rate);
 
 /* Masked autoregressive network (MADE; Germain et al. 2015), with residual blocks when config says resmlp: the outputs
  * (B, D, n_out) of dimension d depend on x[:, <d] and on all of the context. */
-RheoVal rx_made(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out, double out_gain);
+RheoVal rx_made(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
+                double out_gain);

@@ -19,7 +19,8 @@ typedef enum {
   RHEO_ACT_ELU,
   RHEO_ACT_SIGMOID,
 } RheoActivation;
-#define RHEO_ACTIVATION_RULE "none|relu|leaky_relu|tanh|silu|gelu|softplus|elu|sigmoid" /* order of the enum */
+#define RHEO_ACTIVATION_RULE                                                                                 \
+  "none|relu|leaky_relu|tanh|silu|gelu|softplus|elu|sigmoid" /* order of the enum */
 
 RheoVal rx_activate(RheoActivation activation, RheoVal x);
 

@@ -16,7 +16,10 @@ typedef struct {
 } RheoVal;
 
 #define RHEO_NONE ((RheoVal){NULL, -1})
-static inline int rx_exists(RheoVal x) { return x.id >= 0; }
+static inline int rx_exists(RheoVal x)
+{
+  return x.id >= 0;
+}
 
 /* rows: the block of rows B that row-wise inputs have. */
 PetscErrorCode RheoProgramCreate(int rows, RheoProgram *program);
@@ -31,8 +34,7 @@ RheoVal rx_fail(RheoProgram program, const char *format, ...) __attribute__((for
 
 RheoShape rx_shape(RheoVal x);
 int rx_dim(RheoVal x, int axis); /* negative axes count from the end; 0 for no value */
-#define RX_SHAPE(...)                                                                                              \
-  ((RheoShape){(int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), {__VA_ARGS__}})
+#define RX_SHAPE(...) ((RheoShape){(int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), {__VA_ARGS__}})
 #define RX_SCALAR ((RheoShape){0, {0}})
 
 /* ---- Leaves; the name of an input is used once; all parameters of a program come from one layout ---- */
@@ -95,7 +97,8 @@ RheoVal rx_clamp(RheoVal x, double lower, double upper);
 RheoVal rx_stop_gradient(RheoVal x);
 
 /* ---- Contractions, reductions, scans ---- */
-RheoVal rx_matmul(RheoVal x, RheoVal y); /* (..., m, k) (..., k, n): equal leading sizes, or y of two dimensions */
+RheoVal rx_matmul(RheoVal x,
+                  RheoVal y); /* (..., m, k) (..., k, n): equal leading sizes, or y of two dimensions */
 RheoVal rx_matmul_t(RheoVal x, int transpose_x, RheoVal y, int transpose_y);
 RheoVal rx_sum(RheoVal x, int axis); /* the axis goes away */
 RheoVal rx_sum_keep(RheoVal x, int axis);
@@ -124,9 +127,11 @@ RheoVal rx_scatter_add(RheoVal x, RheoVal index, int axis, int size);
 /* ---- Derivatives; results are values of the same program, so they can be differentiated again ---- */
 /* Vector-Jacobian products: dx[i] = (dy . d y / d x[i]); dy has y's shape, or does not exist for a scalar y (1). An x
  * that y does not depend on gives zeros. */
-RheoVal rx_vjp(RheoVal y, RheoVal dy, int n, const RheoVal *x, RheoVal *dx); /* y, or no value after a mistake */
+RheoVal rx_vjp(RheoVal y, RheoVal dy, int n, const RheoVal *x,
+               RheoVal *dx);           /* y, or no value after a mistake */
 RheoVal rx_grad(RheoVal y, RheoVal x); /* of a scalar */
-RheoVal rx_jvp(RheoVal y, RheoVal x, RheoVal v); /* (d y / d x) v, of y's shape, by transposing the VJP twice */
+RheoVal rx_jvp(RheoVal y, RheoVal x,
+               RheoVal v); /* (d y / d x) v, of y's shape, by transposing the VJP twice */
 /* The gradient of a scalar with respect to all of a layout, as one vector (P) in the layout's order; zero for frozen
  * parameters and for those the program has not named. */
 RheoVal rx_grad_params(RheoVal y, RheoParams params);
@@ -140,7 +145,8 @@ typedef struct {
 } RheoScope;
 
 RheoScope RheoScopeRoot(RheoProgram program, RheoParams params, int training);
-RheoScope rx_enter(RheoScope scope, const char *format, ...) __attribute__((format(printf, 2, 3))); /* name + ".x" */
+RheoScope rx_enter(RheoScope scope, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* name + ".x" */
 RheoVal rx_scope_param(RheoScope scope, const char *name, RheoShape shape, RheoInit init);
 
 /* Keeps the file and line of the caller when an expression fails. */

@@ -11,8 +11,18 @@ typedef enum {
 } RheoOp;
 
 typedef enum {
-  RHEO_CLASS_LEAF, RHEO_CLASS_UNARY, RHEO_CLASS_BINARY, RHEO_CLASS_COMPARE, RHEO_CLASS_SELECT, RHEO_CLASS_CONTRACT,
-  RHEO_CLASS_REDUCE, RHEO_CLASS_SCAN, RHEO_CLASS_SHAPE, RHEO_CLASS_INDEX, RHEO_CLASS_FUSED, RHEO_CLASS_PART,
+  RHEO_CLASS_LEAF,
+  RHEO_CLASS_UNARY,
+  RHEO_CLASS_BINARY,
+  RHEO_CLASS_COMPARE,
+  RHEO_CLASS_SELECT,
+  RHEO_CLASS_CONTRACT,
+  RHEO_CLASS_REDUCE,
+  RHEO_CLASS_SCAN,
+  RHEO_CLASS_SHAPE,
+  RHEO_CLASS_INDEX,
+  RHEO_CLASS_FUSED,
+  RHEO_CLASS_PART,
 } RheoOpClass;
 
 typedef struct {
@@ -38,15 +48,15 @@ typedef struct RheoFusedType RheoFusedType;
  *   FUSED      fused, i and r as the type says         PART   i[0] which                                            */
 typedef struct {
   RheoOp op;
-  RheoShape shape;  /* of a FUSED node: of part 0 */
+  RheoShape shape; /* of a FUSED node: of part 0 */
   int n_arg;
-  int *arg;         /* ids of earlier nodes, owned */
+  int *arg; /* ids of earlier nodes, owned */
   int i[8];
   double r[4];
   size_t offset;
-  double *data;     /* owned */
+  double *data; /* owned */
   const RheoFusedType *fused;
-  int n_part;       /* FUSED */
+  int n_part; /* FUSED */
   RheoShape part[RHEO_MAX_PARTS];
 } RheoNode;
 
@@ -71,8 +81,8 @@ struct RheoProgram_ {
   RheoParams params; /* the layout, borrowed; NULL before the first parameter */
   int n_param, param_capacity;
   RheoParamNode *param; /* one for each name */
-  char error[512]; /* "" while all is well */
-  int error_line;  /* 0 until rx_here fills it in */
+  char error[512];      /* "" while all is well */
+  int error_line;       /* 0 until rx_here fills it in */
 };
 
 /* Appends a node; arg and data are copied. The builders check shapes and call this. */
@@ -86,11 +96,11 @@ const RheoParamView *RheoParamsAdd(RheoParams params, const char *name, RheoShap
 /* For builders. The program of x[0..n-1], or NULL (and the mistake noted) where one does not exist, programs are mixed
  * or a mistake was made before; x[0..n-1] must not all lack a program. */
 RheoProgram rx_program_of(const char *op, int n, const RheoVal *x);
-RheoVal rx_failed(int n, const RheoVal *x);          /* what a builder returns then */
+RheoVal rx_failed(int n, const RheoVal *x);                                /* what a builder returns then */
 RheoVal rx_append_op(RheoOp op, RheoShape shape, int n, const RheoVal *x); /* without attributes */
-int rx_broadcast_shape(RheoShape a, RheoShape b, RheoShape *shape); /* 0 where they do not broadcast */
-int rx_axis(RheoShape shape, int axis);                             /* from 0, or -1 */
-RheoVal rx_reduce(RheoOp op, RheoVal x, const int reduced[RHEO_MAX_DIM]); /* SUM or AMAX, axes kept */
+int rx_broadcast_shape(RheoShape a, RheoShape b, RheoShape *shape);        /* 0 where they do not broadcast */
+int rx_axis(RheoShape shape, int axis);                                    /* from 0, or -1 */
+RheoVal rx_reduce(RheoOp op, RheoVal x, const int reduced[RHEO_MAX_DIM]);  /* SUM or AMAX, axes kept */
 
 /* A fused type. Kernels get pointers to whole tensors; scratch is theirs for the call. */
 struct RheoFusedType {
@@ -101,13 +111,13 @@ struct RheoFusedType {
   void (*expand)(RheoProgram p, const RheoNode *node, const RheoVal *arg, RheoVal *part);
   /* OPTIONAL (default: differentiate the expansion). Appends the VJP: darg[0..n_arg-1], RHEO_NONE for zero. dpart[k]
    * always exists. Usually another fused type whose own derivative is left to its expansion. */
-  void (*vjp)(RheoProgram p, const RheoNode *node, const RheoVal *arg, const RheoVal *part, const RheoVal *dpart,
-              RheoVal *darg);
+  void (*vjp)(RheoProgram p, const RheoNode *node, const RheoVal *arg, const RheoVal *part,
+              const RheoVal *dpart, RheoVal *darg);
   /* REQUIRED. element-wise kernels of unary nature may be run on tiles: see element_wise. */
-  void (*run_single)(const RheoNode *node, const RheoShape *arg_shape, const float *const *arg, float *const *part,
-                     float *scratch);
-  void (*run_double)(const RheoNode *node, const RheoShape *arg_shape, const double *const *arg, double *const *part,
-                     double *scratch);
+  void (*run_single)(const RheoNode *node, const RheoShape *arg_shape, const float *const *arg,
+                     float *const *part, float *scratch);
+  void (*run_double)(const RheoNode *node, const RheoShape *arg_shape, const double *const *arg,
+                     double *const *part, double *scratch);
   /* OPTIONAL (default 0): elements of scratch. */
   size_t (*scratch)(const RheoNode *node, const RheoShape *arg_shape);
   /* OPTIONAL: where the operation is element-wise on arguments of one shape with one result, so that it can join a

@@ -19,23 +19,24 @@ typedef struct RheoTrainer_ *RheoTrainer;
 typedef enum { RHEO_SCHEDULE_CONSTANT, RHEO_SCHEDULE_COSINE, RHEO_SCHEDULE_PLATEAU } RheoSchedule;
 
 typedef struct {
-  int64_t batch;         /* rows of a step, over all ranks */
-  int shards;            /* the run's parallel grain; at most batch; at least the number of ranks */
-  int64_t epochs;        /* at most */
-  int64_t steps;         /* at most; 0: no limit */
-  double lr;             /* learning rate */
-  int schedule;          /* RheoSchedule */
-  int64_t warmup;        /* steps of linear warm-up */
-  double lr_final;       /* fraction of lr at the end of the cosine */
-  int64_t plateau;       /* epochs without improvement before lr is multiplied by plateau_factor */
+  int64_t batch;   /* rows of a step, over all ranks */
+  int shards;      /* the run's parallel grain; at most batch; at least the number of ranks */
+  int64_t epochs;  /* at most */
+  int64_t steps;   /* at most; 0: no limit */
+  double lr;       /* learning rate */
+  int schedule;    /* RheoSchedule */
+  int64_t warmup;  /* steps of linear warm-up */
+  double lr_final; /* fraction of lr at the end of the cosine */
+  int64_t plateau; /* epochs without improvement before lr is multiplied by plateau_factor */
   double plateau_factor;
   double beta1, beta2, epsilon, decay; /* AdamW */
-  double clip;           /* largest norm of the gradient; 0: none */
-  double ema;            /* decay of the average of weights; 0: none */
-  double validation;     /* fraction held out */
-  int64_t patience;      /* epochs without improvement before stopping; 0: never. Watches the validation loss and keeps the best
+  double clip;                         /* largest norm of the gradient; 0: none */
+  double ema;                          /* decay of the average of weights; 0: none */
+  double validation;                   /* fraction held out */
+  int64_t
+      patience; /* epochs without improvement before stopping; 0: never. Watches the validation loss and keeps the best
                           * parameters; where validation is 0, the training loss, and keeps the last */
-  double tolerance;      /* what counts as improvement: the watched loss falls by more than this */
+  double tolerance; /* what counts as improvement: the watched loss falls by more than this */
 } RheoTrainConfig;
 extern const RheoKey RheoTrainKeys[]; /* section `train` */
 
@@ -58,7 +59,12 @@ typedef struct {
 /* The entry with the lowest validation loss; 0 where there is none. Not collective. */
 int64_t RheoHistoryBest(const RheoHistory *history);
 
-typedef enum { RHEO_TRAIN_EPOCHS, RHEO_TRAIN_STEPS, RHEO_TRAIN_PATIENCE, RHEO_TRAIN_NOT_FINITE } RheoTrainReason;
+typedef enum {
+  RHEO_TRAIN_EPOCHS,
+  RHEO_TRAIN_STEPS,
+  RHEO_TRAIN_PATIENCE,
+  RHEO_TRAIN_NOT_FINITE
+} RheoTrainReason;
 
 /* Create, SetConfig (or SetFromDeck), SetRows, SetObjective, SetParams, Run, get, Destroy. Collective on comm throughout. */
 PetscErrorCode RheoTrainerCreate(MPI_Comm comm, RheoTrainer *trainer);
@@ -69,18 +75,20 @@ PetscErrorCode RheoTrainerSetConfig(RheoTrainer trainer, const RheoTrainConfig *
 PetscErrorCode RheoTrainerSetSeed(RheoTrainer trainer, uint64_t seed);
 PetscErrorCode RheoTrainerSetRows(RheoTrainer trainer, const RheoRows *rows);
 /* scope_name: where the model's parameters are ("flow"). */
-PetscErrorCode RheoTrainerSetObjective(RheoTrainer trainer, const RheoObjectiveType *type, const RheoObjectiveModel *model,
-                                       const char *scope_name);
+PetscErrorCode RheoTrainerSetObjective(RheoTrainer trainer, const RheoObjectiveType *type,
+                                       const RheoObjectiveModel *model, const char *scope_name);
 /* values (P), in: the start, out: the best (validation) or last parameters, averaged where ema is on. Borrowed. */
 PetscErrorCode RheoTrainerSetParams(RheoTrainer trainer, RheoParams params, float *values);
-PetscErrorCode RheoTrainerSetQuiet(RheoTrainer trainer, PetscBool quiet); /* no progress, for inner trainings */
+PetscErrorCode RheoTrainerSetQuiet(RheoTrainer trainer,
+                                   PetscBool quiet); /* no progress, for inner trainings */
 
 /* Trains. A loss that is not finite skips and counts the step; 10 in a row, or several that are more than 1 % of an epoch's,
  * end the training with the best parameters so far and a message that says what to try; so does a validation loss that is not
  * finite in 10 epochs in a row or in all of them. Each Run starts afresh from the parameters as they are. */
 PetscErrorCode RheoTrainerRun(RheoTrainer trainer);
 PetscErrorCode RheoTrainerGetReason(RheoTrainer trainer, RheoTrainReason *reason);
-PetscErrorCode RheoTrainerGetHistory(RheoTrainer trainer, const RheoHistory **history); /* owned by the trainer */
+PetscErrorCode RheoTrainerGetHistory(RheoTrainer trainer,
+                                     const RheoHistory **history); /* owned by the trainer */
 /* Optimiser state gathered on every rank: first and second moments (P) each, and the step count. Caller's arrays. */
 PetscErrorCode RheoTrainerGetState(RheoTrainer trainer, float *m, float *v, int64_t *step);
 /* Of the last Run: rows per second in the steps themselves, and the share of time in communication. */

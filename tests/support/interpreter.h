@@ -11,10 +11,11 @@ typedef enum {
 typedef struct Interpretation_ *Interpretation;
 
 /* Computes what out[0..n_out-1] need. params (P); in[i] the i-th input, NULL where nothing needs it. */
-Interpretation interpret(RheoProgram program, InterpretMode mode, const double *params, const double *const *in,
-                         int n_out, const RheoVal *out);
+Interpretation interpret(RheoProgram program, InterpretMode mode, const double *params,
+                         const double *const *in, int n_out, const RheoVal *out);
 const double *interpreted(Interpretation result, RheoVal x); /* of out, or of anything they need */
 void interpretation_free(Interpretation result);
 
 /* One value: the whole of the above, into y. */
-void interpret_value(RheoVal out, InterpretMode mode, const double *params, const double *const *in, double *y);
+void interpret_value(RheoVal out, InterpretMode mode, const double *params, const double *const *in,
+                     double *y);
