@@ -214,16 +214,26 @@ static void Ranges(FILE *f, const Axis *x, const Axis *y)
           y->lower, y->upper);
 }
 
+/* Tics that keep clear of the panel's edges, where the labels of neighbours would touch. */
+static void AxisTics(FILE *f, char axis, const Axis *a)
+{
+  const double step = RheoTicStep(a->lower, a->upper, 3), width = a->upper - a->lower;
+  fprintf(f, "set %ctics %.8g,%.6g,%.8g font ',11' nomirror\n", axis,
+          step * ceil((a->lower + 0.04 * width) / step), step,
+          step * floor((a->upper - 0.08 * width) / step));
+}
+
 static void Tics(FILE *f, const RheoCorner *c, const Axis *axis, int row, int column)
 {
   const Axis *x = &axis[column], *y = &axis[row];
-  fprintf(f, "set xtics %.6g font ',11' nomirror\nset format x '%s'\n", RheoTicStep(x->lower, x->upper, 3),
-          row == c->d - 1 ? "%g" : "");
-  if (row == column)
+  AxisTics(f, 'x', x);
+  fprintf(f, "set format x '%s'\n", row == c->d - 1 ? "%g" : "");
+  if (row == column) {
     fprintf(f, "unset ytics\nset xrange [%.8g:%.8g]\nset yrange [0:1.08]\n", x->lower, x->upper);
-  else
-    fprintf(f, "set ytics %.6g font ',11' nomirror\nset format y '%s'\n", RheoTicStep(y->lower, y->upper, 3),
-            column == 0 ? "%g" : "");
+    return;
+  }
+  AxisTics(f, 'y', y);
+  fprintf(f, "set format y '%s'\n", column == 0 ? "%g" : "");
 }
 
 /* "label = median +plus -minus" with the figures that the spread justifies. */
