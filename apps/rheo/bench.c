@@ -285,12 +285,6 @@ static PetscErrorCode Wait(MPI_Comm comm)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static int Ascending(const void *a, const void *b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* The first two ranks against the first alone, at one number of shards, so that both do the same work in the same order.
  * Measured in turn, because the machine's speed drifts; the median of the turns' ratios counts. */
 static PetscErrorCode Speedup(MPI_Comm comm, Problem *p, int64_t batch, int shards, double seconds,
@@ -313,7 +307,7 @@ static PetscErrorCode Speedup(MPI_Comm comm, Problem *p, int64_t batch, int shar
     ratio[turn] = one > 0 ? two / one : 0;
   }
   if (pair != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&pair));
-  qsort(ratio, TURNS, sizeof *ratio, Ascending);
+  RheoSortAscending(TURNS, ratio);
   *speedup = ratio[TURNS / 2];
   PetscFunctionReturn(RHEO_OK);
 }

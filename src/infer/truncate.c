@@ -3,7 +3,6 @@
 #include "summary.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define FIELD(name) offsetof(RheoTruncateConfig, name)
 const RheoKey RheoTruncateKeys[] = {
@@ -19,12 +18,6 @@ const RheoKey RheoTruncateKeys[] = {
      "by which the kept interval is widened on either side, as a fraction of its width"},
     {0}};
 #undef FIELD
-
-static int Ascending(const void *a, const void *b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 /* One side of one parameter, rounded to what a person would read. */
 static PetscErrorCode SetSide(RheoDeck deck, RheoPrior prior, int k, const char *side, double z)
@@ -53,7 +46,7 @@ PetscErrorCode RheoTruncatePrior(RheoDeck deck, RheoPrior prior, const RheoTrunc
   PetscCall(PetscMalloc1(n, &score));
   for (int k = 0; k < d; k++) {
     for (int64_t i = 0; i < n; i++) score[i] = RheoPriorToNormal(prior, k, theta[i * d + k]);
-    qsort(score, (size_t)n, sizeof *score, Ascending);
+    RheoSortAscending(n, score);
     const double lower = RheoQuantile(n, score, tail), upper = RheoQuantile(n, score, 1 - tail);
     const double margin = config->margin * (upper - lower);
     PetscCall(SetSide(deck, prior, k, "lower", lower - margin));

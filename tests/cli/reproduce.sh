@@ -8,6 +8,7 @@ simulator: {type: two_moons}
 prior:
   theta1: {family: uniform, lower: -1, upper: 1}
   theta2: {family: uniform, lower: -1, upper: 1}
+truncate: {rounds: 1, n: 600, epochs: 2}
 simulate: {n: 2000}
 train: {batch: 128, epochs: 3, shards: 4}
 flow: {repeat: 2, net: {hidden: 16, dropout: 0.1}}
