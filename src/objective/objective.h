@@ -1,19 +1,59 @@
 /* What training minimises: a loss per row, from row-wise columns. One file under impls/, one line in objective_types.def. */
 #pragma once
+#include "../cnf/cnf.h"
 #include "../flow/flow.h"
 
 typedef struct {
   RheoFlow flow;            /* nll: the conditional density; NULL otherwise */
+  RheoCnf cnf;              /* of the objectives of continuous flows; NULL otherwise */
   const RheoNetConfig *net; /* mse, cross_entropy: the network; NULL otherwise */
   int n_out;                /* outputs of the network */
+  const float *source;      /* (n_source, D): where cnf.source is data; NULL otherwise; borrowed */
+  int64_t n_source;
+  int64_t batch; /* train.batch, for objectives that couple rows; the trainer fills it in */
 } RheoObjectiveModel;
+
+/* Rows as a stage or a runner gets them. */
+typedef struct {
+  uint64_t seed;
+  int64_t step, n;
+  const uint64_t *index;      /* (n) numbers of the rows in the training set: keys of their noise */
+  const float *const *column; /* in the objective's order, (n, width) each; NULL where the width is 0 */
+  const float *weight;        /* (n) or NULL for ones */
+} RheoBatch;
+
+/* What an objective needs of more rows than one shard sees, before the shards are run: couplings, sums over a batch. */
+typedef struct {
+  /* REQUIRED. Steps whose rows belong together; 0: each row for itself. */
+  int64_t (*steps)(const RheoObjectiveModel *model);
+  /* REQUIRED. Width of what every row is given; the loss finds it as one more column, called `given`, behind its own. */
+  int (*width)(const RheoObjectiveModel *model);
+  /* REQUIRED. given (n, width). A pure function of the batch: any rank may run it. Not collective. */
+  PetscErrorCode (*run)(const RheoObjectiveModel *model, const RheoBatch *batch, float *given);
+} RheoBatchStage;
+
+/* A loss that no single program gives, such as an ODE solve and its adjoint. */
+typedef struct {
+  /* REQUIRED. For at most `rows` rows at once; scope_name as the trainer has it. Not collective. */
+  PetscErrorCode (*create)(const RheoObjectiveModel *model, RheoParams params, const char *scope_name,
+                           int rows, void **runner);
+  PetscErrorCode (*destroy)(void **runner);
+  /* REQUIRED. row_loss (n); gradient (P) of the sum over rows of weight times loss, or NULL. Rows that cannot be computed
+   * give a loss that is not finite. training as in RheoScope. Not collective. */
+  PetscErrorCode (*run)(void *runner, const RheoBatch *batch, int training, const float *values,
+                        float *row_loss, float *gradient);
+} RheoShardRunner;
 
 typedef struct {
   const char *name, *summary, *reference;
   /* The columns by name, NULL at the end: {"x", "context", NULL} */
   const char *const *columns;
-  /* REQUIRED. columns (B, width) in that order; a column may be RHEO_NONE where its width is 0. Returns (B). */
+  /* REQUIRED, also with a runner, where it only names the parameters. columns (B, width) in that order; a column may be
+   * RHEO_NONE where its width is 0. Returns (B). */
   RheoVal (*loss)(RheoScope scope, const RheoObjectiveModel *model, const RheoVal *columns);
+  const RheoBatchStage *stage;   /* OPTIONAL */
+  const RheoShardRunner *runner; /* OPTIONAL: takes the place of loss and its derivative */
 } RheoObjectiveType;
-extern const RheoObjectiveType *const RheoObjectiveTypes[]; /* NULL at the end: nll, mse, cross_entropy */
+extern const RheoObjectiveType
+    *const RheoObjectiveTypes[]; /* NULL at the end: nll, mse, cross_entropy, ... */
 PetscErrorCode RheoObjectiveFind(const char *name, const RheoObjectiveType **type);

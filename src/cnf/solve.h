@@ -1,0 +1,70 @@
+/* Following a velocity field: PETSc TS moves samples and their log-densities from source to data and back.
+ *
+ * One TS per rank over its own rows (COMM_SELF): nothing here communicates. Rows are solved in groups that share their
+ * steps; within a group the worst sample decides on a step (infinity norm), so that no sample is diluted by its mates.
+ * Options -ts_* of PETSc work and win over the deck.
+ */
+#pragma once
+#include "cnf.h"
+
+typedef enum { RHEO_DIVERGENCE_EXACT, RHEO_DIVERGENCE_NORMAL, RHEO_DIVERGENCE_RADEMACHER } RheoDivergence;
+typedef enum { RHEO_SOLVE_SINGLE, RHEO_SOLVE_DOUBLE } RheoSolvePrecision;
+
+typedef struct {
+  const char *scheme; /* see scheme.h */
+  int64_t steps;      /* fixed steps; 0: adaptive */
+  double rtol, atol;
+  int64_t group;  /* rows that share their steps */
+  int64_t most;   /* steps of a solve at most */
+  int divergence; /* RheoDivergence, for log-densities */
+  int probes;     /* Hutchinson vectors a sample, frozen for a solve */
+  int precision;  /* RheoSolvePrecision: of the field; the state is always double */
+} RheoSolveConfig;
+extern const RheoKey RheoSolveKeys[]; /* section cnf.solve */
+
+typedef enum {
+  RHEO_SOLVE_DONE,
+  RHEO_SOLVE_NOT_FINITE,
+  RHEO_SOLVE_TOLERANCE,
+  RHEO_SOLVE_STEPS
+} RheoSolveStatus;
+
+typedef struct {
+  int64_t n_failed, failed; /* rows without an answer; the first of them, -1 for none */
+  RheoSolveStatus status;   /* of that one */
+  double t, dt;             /* where it ended */
+  int64_t steps, rejected;  /* summed over groups */
+  int64_t evaluations;      /* of the field, in rows */
+} RheoSolveReport;
+
+typedef struct RheoSolver_ *RheoSolver;
+
+/* params: the layout that holds scope_name's parameters (the field must have been named in it). Compiles. Not collective. */
+PetscErrorCode RheoSolverCreate(RheoCnf cnf, RheoParams params, const char *scope_name,
+                                const RheoSolveConfig *config, RheoSolver *solver);
+PetscErrorCode RheoSolverDestroy(RheoSolver *solver);
+PetscErrorCode RheoSolverSetValues(RheoSolver solver, const float *values); /* (P), borrowed while solving */
+
+/* Rows of a solve. index (n) keys the Hutchinson noise: stream (seed, RHEO_STREAM_SAMPLE, 1, index); NULL: 0, 1, ... */
+typedef struct {
+  int64_t n;
+  const double *context; /* (n, C), NULL where C is 0 */
+  uint64_t seed;
+  const uint64_t *index;
+} RheoSolveRows;
+
+/* source (n, D) -> x (n, D); log_prob (n) of x, or NULL. Rows that fail become NaN, the others are delivered; report says
+ * how many and why, and a warning is logged. */
+PetscErrorCode RheoSolverSample(RheoSolver solver, const RheoSolveRows *rows, const double *source, double *x,
+                                double *log_prob, RheoSolveReport *report);
+/* log p(x | context) (n); variance (n) of the estimate over the probes, or NULL. source (n, D): where x comes from, or NULL. */
+PetscErrorCode RheoSolverLogProb(RheoSolver solver, const RheoSolveRows *rows, const double *x,
+                                 double *log_prob, double *variance, double *source, RheoSolveReport *report);
+
+/* The map itself, in field coordinates: z (n, D) from t0 to t1 in place; log_det (n) is the integral of the divergence, or
+ * NULL; energy (n) the integral of |v|^2, or NULL. */
+PetscErrorCode RheoSolverIntegrate(RheoSolver solver, const RheoSolveRows *rows, double t0, double t1,
+                                   double *z, double *log_det, double *energy, RheoSolveReport *report);
+/* Places on the way from source to data: path (n_times, n, D) in data coordinates at times[0..n_times-1], ascending in [0, 1]. */
+PetscErrorCode RheoSolverTrajectory(RheoSolver solver, const RheoSolveRows *rows, const double *source,
+                                    int n_times, const double *times, double *path, RheoSolveReport *report);
