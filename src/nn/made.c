@@ -66,7 +66,7 @@ static RheoVal made_of(RheoScope scope, const RheoNetConfig *config, Masks *m, R
 {
   const RheoNetInit init = (RheoNetInit)config->init;
   const RheoNetType *type = RheoNetTypes[config->type];
-  const int residual = type == &RheoNetType_ResMlp, width = m->n_features * m->n_out;
+  const int plain = type == &RheoNetType_Mlp, width = m->n_features * m->n_out;
   RheoVal hidden = rx_concat2(1, x, context);
   assign_degrees(m);
   if (type == &RheoNetType_Linear) {
@@ -77,11 +77,13 @@ static RheoVal made_of(RheoScope scope, const RheoNetConfig *config, Masks *m, R
   mask_between(m->n_hidden, m->hidden, m->n_hidden, m->hidden, m->middle);
   mask_outputs(m, m->n_hidden, m->hidden, m->last);
   hidden = rx_dense_masked(rx_enter(scope, "in"), hidden, config->hidden, m->first,
-                           residual ? RHEO_ACT_NONE : (RheoActivation)config->activation, init, 1);
-  if (residual)
-    hidden = rx_resmlp_body(scope, config, hidden, context, m->middle);
-  else
+                           plain ? (RheoActivation)config->activation : RHEO_ACT_NONE, init, 1);
+  if (plain)
     hidden = rx_mlp_body(scope, config, hidden, m->middle);
+  else if (type == &RheoNetType_Ffn)
+    hidden = rx_ffn_body(scope, config, hidden, context, m->middle);
+  else
+    hidden = rx_resmlp_body(scope, config, hidden, context, m->middle);
   return rx_dense_masked(rx_enter(scope, "out"), hidden, width, m->last, RHEO_ACT_NONE, init, out_gain);
 }
 

@@ -11,17 +11,19 @@ const RheoNetType *const RheoNetTypes[] = {
 
 #define FIELD(name) offsetof(RheoNetConfig, name)
 const RheoKey RheoNetKeys[] = {
-    {"type", RHEO_KEY_CHOICE, FIELD(type), "resmlp", "linear|mlp|resmlp", "kind of network"},
+    {"type", RHEO_KEY_CHOICE, FIELD(type), "resmlp", "linear|mlp|resmlp|ffn", "kind of network"},
     {"hidden", RHEO_KEY_INT, FIELD(hidden), "50", "[1, 65536]", "width of the hidden layers"},
     {"layers", RHEO_KEY_INT, FIELD(layers), "2", "[1, 1000]",
-     "hidden layers of a mlp, residual blocks of a resmlp"},
+     "hidden layers of a mlp, blocks of a resmlp or a ffn"},
     {"activation", RHEO_KEY_CHOICE, FIELD(activation), "relu", RHEO_ACTIVATION_RULE, "activation function"},
     {"context", RHEO_KEY_CHOICE, FIELD(context), "glu", "concat|film|glu",
-     "how the blocks of a resmlp take in the context, besides its first layer"},
+     "how the blocks of a resmlp or a ffn take in the context, besides the first layer"},
     {"dropout", RHEO_KEY_REAL, FIELD(dropout), "0", "[0, 1)",
      "probability that a hidden unit is dropped in training"},
     {"init", RHEO_KEY_CHOICE, FIELD(init), "torch", "torch|kaiming|xavier|orthogonal",
      "initial weights; orthogonal ones do not follow the seed"},
+    {"expansion", RHEO_KEY_INT, FIELD(expansion), "4", "[1, 1000]",
+     "width of the inner layer of a ffn's blocks over hidden"},
     {0}};
 
 static uint64_t hash_name(const char *name)

@@ -18,12 +18,14 @@ typedef enum {
 typedef struct {
   int type;       /* place in RheoNetTypes */
   int hidden;     /* H, width of the hidden layers */
-  int layers;     /* L: hidden layers of a mlp, residual blocks of a resmlp */
+  int layers;     /* L: hidden layers of a mlp, blocks of a resmlp or a ffn */
   int activation; /* RheoActivation */
-  int context;    /* RheoContextMode: how resmlp takes in the context */
+  int context;    /* RheoContextMode: how resmlp and ffn take in the context */
   double dropout; /* probability of a zero, in training only */
   int init;       /* RheoNetInit */
+  int expansion;  /* of a ffn: width of a block's inner layer over H; 0: RHEO_NET_EXPANSION */
 } RheoNetConfig;
+#define RHEO_NET_EXPANSION 4
 extern const RheoKey RheoNetKeys[]; /* of any section `*.net` */
 
 typedef struct {
@@ -32,7 +34,7 @@ typedef struct {
   RheoVal (*apply)(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
                    double out_gain);
 } RheoNetType;
-extern const RheoNetType *const RheoNetTypes[]; /* NULL at the end: linear, mlp, resmlp */
+extern const RheoNetType *const RheoNetTypes[]; /* NULL at the end: linear, mlp, resmlp, ffn */
 
 RheoVal rx_net(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
                double out_gain);
@@ -46,7 +48,7 @@ RheoVal rx_dense(RheoScope scope, RheoVal x, int n_out, RheoActivation activatio
 /* Dropout with the inverted scaling 1/(1 - rate); x itself outside training. */
 RheoVal rx_dropout(RheoScope scope, RheoVal x, double rate);
 
-/* Masked autoregressive network (MADE; Germain et al. 2015), with residual blocks when config says resmlp: the outputs
+/* Masked autoregressive network (MADE; Germain et al. 2015), with residual blocks when config says resmlp or ffn: the outputs
  * (B, D, n_out) of dimension d depend on x[:, <d] and on all of the context. */
 RheoVal rx_made(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
                 double out_gain);

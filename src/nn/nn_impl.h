@@ -18,6 +18,13 @@ RheoVal rx_mlp_body(RheoScope scope, const RheoNetConfig *config, RheoVal hidden
 RheoVal rx_resmlp_body(RheoScope scope, const RheoNetConfig *config, RheoVal hidden, RheoVal context,
                        const double *mask);
 
+/* The same with feed-forward blocks. */
+RheoVal rx_ffn_body(RheoScope scope, const RheoNetConfig *config, RheoVal hidden, RheoVal context,
+                    const double *mask);
+
+/* What a block adds, v (B, H), with the context taken in as config says; v where there is none. */
+RheoVal rx_inject(RheoScope scope, const RheoNetConfig *config, RheoVal v, RheoVal context);
+
 /* The initial weight (I, O) and bias (O) of a layer. values (I, O) is room for RHEO_NN_INIT_ORTHOGONAL, which
  * is drawn from the stream of the scope's name; the other initialisations are drawn by RheoParamsInit. */
 void rheo_layer_init(RheoNetInit init, const char *name, int n_in, int n_out, double gain, double *values,

@@ -18,9 +18,10 @@ typedef enum {
   RHEO_ACT_SOFTPLUS,
   RHEO_ACT_ELU,
   RHEO_ACT_SIGMOID,
+  RHEO_ACT_SELU, /* Klambauer et al. 2017 */
 } RheoActivation;
 #define RHEO_ACTIVATION_RULE                                                                                 \
-  "none|relu|leaky_relu|tanh|silu|gelu|softplus|elu|sigmoid" /* order of the enum */
+  "none|relu|leaky_relu|tanh|silu|gelu|softplus|elu|sigmoid|selu" /* order of the enum */
 
 RheoVal rx_activate(RheoActivation activation, RheoVal x);
 

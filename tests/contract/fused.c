@@ -49,6 +49,7 @@ static const Case CASES[] = {
     ACTIVATE(RHEO_ACT_SOFTPLUS),
     ACTIVATE(RHEO_ACT_ELU),
     ACTIVATE(RHEO_ACT_SIGMOID),
+    ACTIVATE(RHEO_ACT_SELU),
     {"softmax", {0}, {0}, 1, {{2, {3, 41}}}, {5}, {0}},
     {"softmax", {0}, {0}, 1, {{3, {40, 4, 3}}}, {5}, {100}},
     {"softmax_vjp", {0}, {0}, 2, {{2, {7, 6}}, {2, {7, 6}}}, {1, 1}, {0}},

@@ -451,7 +451,7 @@ static RheoActivation any_activation(Maker *m)
   static const RheoActivation smooth[] = {RHEO_ACT_NONE, RHEO_ACT_TANH,     RHEO_ACT_SILU,
                                           RHEO_ACT_GELU, RHEO_ACT_SOFTPLUS, RHEO_ACT_SIGMOID};
   if (m->kind & RANDOM_SMOOTH) return smooth[choose(m, 6)];
-  return (RheoActivation)choose(m, RHEO_ACT_SIGMOID + 1);
+  return (RheoActivation)choose(m, RHEO_ACT_SELU + 1);
 }
 
 static void put_linear(Maker *m, Item x)

@@ -29,6 +29,8 @@ static long double exact(int activation, long double x)
     return x > 0 ? x : expm1l(x);
   case RHEO_ACT_SIGMOID:
     return 1 / (1 + expl(-x));
+  case RHEO_ACT_SELU: /* the paper's alpha and lambda */
+    return 1.05070098735548049342L * (x > 0 ? x : 1.67326324235437728482L * expm1l(x));
   default:
     return x;
   }
@@ -53,7 +55,7 @@ static double argument(int k)
 static void values(void **state)
 {
   (void)state;
-  for (int activation = RHEO_ACT_NONE; activation <= RHEO_ACT_SIGMOID; activation++) {
+  for (int activation = RHEO_ACT_NONE; activation <= RHEO_ACT_SELU; activation++) {
     const RheoNode node = {.i = {activation}};
     double x[N], y[N], dy[N], dx[N];
     float xs[N], ys[N], dys[N], dxs[N];
@@ -83,7 +85,7 @@ static void extremes(void **state)
   (void)state;
   const float x[] = {-1e30f, -1e4f, -0.f, 0, 1e4f, 1e30f}, dy[] = {1, 1, 1, 1, 1, 1};
   const float nan_in[] = {NAN, 1}, nan_dy[] = {1, 1};
-  for (int activation = RHEO_ACT_NONE; activation <= RHEO_ACT_SIGMOID; activation++) {
+  for (int activation = RHEO_ACT_NONE; activation <= RHEO_ACT_SELU; activation++) {
     const RheoNode node = {.i = {activation}};
     float y[6], dx[6];
     RheoFusedType_Activate.tile_single(&node, 6, (const float *[]){x}, y);
@@ -95,14 +97,14 @@ static void extremes(void **state)
     if (activation == RHEO_ACT_NONE || activation == RHEO_ACT_RELU || activation == RHEO_ACT_LEAKY_RELU)
       continue;
     RheoFusedType_ActivateVJP.tile_single(&node, 2, (const float *[]){nan_in, nan_dy}, dx);
-    assert_true(isnan(dx[0]) || activation == RHEO_ACT_ELU);
+    assert_true(isnan(dx[0]) || activation == RHEO_ACT_ELU || activation == RHEO_ACT_SELU);
   }
 }
 
 static void place_does_not_matter(void **state)
 {
   (void)state;
-  for (int activation = RHEO_ACT_NONE; activation <= RHEO_ACT_SIGMOID; activation++) {
+  for (int activation = RHEO_ACT_NONE; activation <= RHEO_ACT_SELU; activation++) {
     const RheoNode node = {.i = {activation}};
     float x[N], y[N], again[N];
     for (int k = 0; k < N; k++) x[k] = (float)argument(k);

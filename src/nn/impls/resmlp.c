@@ -7,7 +7,7 @@
 
 static const double block_gain = 0.01;
 
-static RheoVal inject(RheoScope scope, const RheoNetConfig *config, RheoVal v, RheoVal context)
+RheoVal rx_inject(RheoScope scope, const RheoNetConfig *config, RheoVal v, RheoVal context)
 {
   const RheoNetInit init = (RheoNetInit)config->init;
   if (!rx_exists(context)) return v;
@@ -37,7 +37,7 @@ RheoVal rx_resmlp_body(RheoScope scope, const RheoNetConfig *config, RheoVal hid
     v = rx_dense_masked(rx_enter(block, "0"), v, config->hidden, mask, activation, init, 1);
     v = rx_dropout(block, v, config->dropout);
     v = rx_dense_masked(rx_enter(block, "1"), v, config->hidden, mask, RHEO_ACT_NONE, init, block_gain);
-    hidden = rx_add(hidden, inject(block, config, v, context));
+    hidden = rx_add(hidden, rx_inject(block, config, v, context));
   }
   return hidden;
 }

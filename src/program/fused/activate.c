@@ -8,6 +8,8 @@
 #include <string.h>
 
 static const double LEAK = 0.01, SQRT_HALF = 0.70710678118654752440, NORMAL_PEAK = 0.39894228040143267794;
+/* Of SELU: its slope on the right, and minus its limit on the left. */
+static const double SELU_SCALE = 1.0507009873554804934, SELU_FLOOR = 1.7580993408473768600;
 
 static int saves_result(int activation)
 {
@@ -24,7 +26,7 @@ static int saves_result(int activation)
 
 static const char *shape(const RheoShape *arg, int n_arg, RheoNode *node)
 {
-  if (node->i[0] < RHEO_ACT_NONE || node->i[0] > RHEO_ACT_SIGMOID) return "no such activation";
+  if (node->i[0] < RHEO_ACT_NONE || node->i[0] > RHEO_ACT_SELU) return "no such activation";
   for (int k = 1; k < n_arg; k++)
     if (!RheoShapeSame(arg[0], arg[k])) return "shapes differ";
   node->n_part = 1;
@@ -68,6 +70,12 @@ static void expand(RheoProgram p, const RheoNode *node, const RheoVal *arg, Rheo
   case RHEO_ACT_SIGMOID:
     part[0] = rx_sigmoid(x);
     break;
+  case RHEO_ACT_SELU: {
+    const RheoVal above = rx_less(zero, x);
+    const RheoVal below = rx_scale(rx_expm1(rx_select(above, zeros_like(x), x)), SELU_FLOOR);
+    part[0] = rx_select(above, rx_scale(x, SELU_SCALE), below);
+    break;
+  }
   default:
     part[0] = x;
   }
@@ -107,6 +115,9 @@ static void expand_vjp(RheoProgram p, const RheoNode *node, const RheoVal *arg, 
   case RHEO_ACT_SIGMOID:
     part[0] = rx_mul(dy, rx_sub(s, rx_square(s)));
     break;
+  case RHEO_ACT_SELU:
+    part[0] = rx_select(rx_less(zero, s), rx_scale(dy, SELU_SCALE), rx_mul(dy, rx_offset(s, SELU_FLOOR)));
+    break;
   default:
     part[0] = dy;
   }
@@ -141,7 +152,7 @@ const RheoFusedType RheoFusedType_ActivateVJP = {
 
 const RheoFusedType RheoFusedType_Activate = {
     .name = "activate",
-    .summary = "relu, leaky_relu, tanh, silu, gelu, softplus, elu or sigmoid",
+    .summary = "relu, leaky_relu, tanh, silu, gelu, softplus, elu, sigmoid or selu",
     .shape = shape,
     .expand = expand,
     .vjp = vjp,
