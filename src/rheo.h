@@ -23,8 +23,10 @@
 #include "program/fused.h"
 #include "program/plan.h"
 #include "program/program.h"
+#include "sim/dataset.h"
 #include "sim/prior.h"
 #include "sim/simulator.h"
+#include "sim/toy.h"
 #include "train/model_file.h"
 #include "train/train.h"
 

@@ -33,8 +33,8 @@ static PetscErrorCode PinObservation(RheoDeck deck, int n_data)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* The key gets the absolute form of a path that is there; rank 0 looks. */
-static PetscErrorCode PinPath(RheoDeck deck, const char *key, const char *path)
+/* Rank 0 looks. */
+PetscErrorCode RheoSimPinPath(RheoDeck deck, const char *key, const char *path)
 {
   char whole[PATH_MAX] = "";
   MPI_Comm comm;
@@ -62,11 +62,11 @@ PetscErrorCode RheoSimulatorPin(RheoDeck deck, int n_data)
   if (!strcmp(type, "plugin")) {
     PetscCall(RheoDeckRead(deck, "simulator.plugin", path_keys, &path));
     PetscCall(RheoSimLookForFile(deck, "simulator.plugin.path", path ? path : "", &where));
-    if (where) PetscCall(PinPath(deck, "simulator.plugin.path", where));
+    if (where) PetscCall(RheoSimPinPath(deck, "simulator.plugin.path", where));
   } else if (!strcmp(type, "command")) {
     PetscCall(RheoDeckHas(deck, "simulator.command.folder", &has));
     PetscCall(RheoSimDeckFolder(deck, &where));
-    if (!has) PetscCall(PinPath(deck, "simulator.command.folder", where));
+    if (!has) PetscCall(RheoSimPinPath(deck, "simulator.command.folder", where));
   }
   PetscFunctionReturn(RHEO_OK);
 }

@@ -23,3 +23,6 @@ PetscErrorCode RheoSimLookForFile(RheoDeck deck, const char *key, const char *pa
 
 /* The folder of the deck, "." where its name has none; interned. */
 PetscErrorCode RheoSimDeckFolder(RheoDeck deck, const char **folder);
+
+/* The key of the deck gets the absolute form of a path that is there. Collective on the deck. */
+PetscErrorCode RheoSimPinPath(RheoDeck deck, const char *key, const char *path);
