@@ -6,14 +6,6 @@ RheoVal rx_same_for_rows(RheoProgram program, RheoVal log_derivative)
   return rx_broadcast(rx_sum_all(log_derivative), RX_SHAPE(RheoProgramRows(program)));
 }
 
-RheoMoments rx_moments(RheoScope scope, int n)
-{
-  const RheoInit mean = {.kind = RHEO_INIT_ZERO, .frozen = 1};
-  const RheoInit sd = {.kind = RHEO_INIT_FILL, .a = 1, .frozen = 1};
-  return (RheoMoments){rx_scope_param(scope, "mean", RX_SHAPE(n), mean),
-                       rx_scope_param(scope, "sd", RX_SHAPE(n), sd)};
-}
-
 /* What is wrong with a call, or NULL. */
 static const char *mistake(RheoFlow flow, RheoVal x, RheoVal context)
 {
@@ -36,8 +28,7 @@ static int is_sound(RheoFlow flow, RheoScope scope, RheoVal x, RheoVal context)
 static RheoVal standardized(RheoFlow flow, RheoScope scope, RheoVal context)
 {
   if (!flow->config.standardize || !rx_exists(context)) return context;
-  RheoMoments m = rx_moments(rx_enter(scope, "context"), flow->n_context);
-  return rx_div(rx_sub(context, m.mean), m.sd);
+  return rx_standardize(rx_moments(rx_enter(scope, "context"), flow->n_context), context);
 }
 
 static RheoVal sum_of(RheoVal x, RheoVal y)

@@ -2,82 +2,14 @@
  * gets their mean and standard deviation. */
 #include "../program/plan.h"
 #include "flow_impl.h"
-#include <math.h>
 #include <stdio.h>
 
 enum { FIT_BLOCK = 512 };
 
-PetscErrorCode RheoFlowFindValues(RheoParams params, const char *prefix, const char *name, int n,
-                                  float *values, float **found)
-{
-  char full[320];
-  PetscFunctionBeginUser;
-  snprintf(full, sizeof full, "%s%s%s", prefix, prefix[0] ? "." : "", name);
-  const RheoParamView *view = RheoParamsFind(params, full);
-  PetscCheck(view, PETSC_COMM_SELF, PETSC_ERR_ORDER, "there is no parameter '%s': build a program first",
-             full);
-  PetscCheck(view->size == (size_t)n, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "'%s' has %zu elements, not %d",
-             full, view->size, n);
-  *found = values + view->offset;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-PetscErrorCode RheoFlowSetMoments(RheoParams params, const char *prefix, int n, const double *mean,
-                                  const double *sd, float *values)
-{
-  float *to_mean, *to_sd;
-  PetscFunctionBeginUser;
-  PetscCall(RheoFlowFindValues(params, prefix, "mean", n, values, &to_mean));
-  PetscCall(RheoFlowFindValues(params, prefix, "sd", n, values, &to_sd));
-  for (int d = 0; d < n; d++) {
-    to_mean[d] = (float)mean[d];
-    to_sd[d] = (float)sd[d];
-  }
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Mean and sum of squared deviations, updated row by row in the order of the rows (Welford 1962). */
-typedef struct {
-  int width;
-  int64_t n;
-  double *mean, *sd;
-} Moments;
-
-static PetscErrorCode moments_create(int width, Moments *m)
-{
-  PetscFunctionBeginUser;
-  *m = (Moments){.width = width};
-  PetscCall(PetscCalloc1(2 * (size_t)width, &m->mean));
-  m->sd = m->mean + width;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static void moments_add(Moments *m, int64_t n_rows, const float *x)
-{
-  for (int64_t r = 0; r < n_rows; r++, x += m->width) {
-    const double weight = 1. / (double)++m->n;
-    for (int d = 0; d < m->width; d++) {
-      const double off = x[d] - m->mean[d];
-      m->mean[d] += weight * off;
-      m->sd[d] += off * (x[d] - m->mean[d]);
-    }
-  }
-}
-
-/* A constant column is left as wide as it is. */
-static void moments_finish(Moments *m)
-{
-  for (int d = 0; d < m->width; d++) {
-    const double sd = sqrt(m->sd[d] / (double)m->n);
-    m->sd[d] = isfinite(sd) && sd > 1e-6 * fabs(m->mean[d]) && sd > 0 ? sd : 1;
-    if (!isfinite(m->mean[d])) m->mean[d] = 0;
-  }
-}
-
 /* The moments of what reaches layer `place`. */
 static PetscErrorCode moments_at(RheoFlow flow, RheoParams params, const char *scope_name, int place,
                                  int64_t n, const float *x, const float *context, const float *values,
-                                 Moments *m)
+                                 RheoMomentSums *m)
 {
   RheoProgram program;
   RheoPlan plan;
@@ -98,9 +30,9 @@ static PetscErrorCode moments_at(RheoFlow flow, RheoParams params, const char *s
     const int64_t rows = n - r < FIT_BLOCK ? n - r : FIT_BLOCK;
     const void *inputs[] = {x + r * flow->n_features, context ? context + r * flow->n_context : NULL};
     RheoPlanRunRows(plan, work, values, rows, inputs, (void *[]){block});
-    moments_add(m, rows, block);
+    RheoMomentSumsAdd(m, rows, block);
   }
-  moments_finish(m);
+  RheoMomentSumsFinish(m);
   PetscCall(PetscFree(block));
   PetscCall(RheoWorkDestroy(&work));
   PetscCall(RheoPlanDestroy(&plan));
@@ -117,13 +49,13 @@ static const char *below(const char *scope_name, const char *name)
 static PetscErrorCode fit_context(RheoFlow flow, RheoParams params, const char *scope_name, int64_t n,
                                   const float *context, float *values)
 {
-  Moments m;
+  RheoMomentSums m;
   PetscFunctionBeginUser;
-  PetscCall(moments_create(flow->n_context, &m));
-  moments_add(&m, n, context);
-  moments_finish(&m);
-  PetscCall(RheoFlowSetMoments(params, below(scope_name, "context"), flow->n_context, m.mean, m.sd, values));
-  PetscCall(PetscFree(m.mean));
+  PetscCall(RheoMomentSumsCreate(flow->n_context, &m));
+  RheoMomentSumsAdd(&m, n, context);
+  RheoMomentSumsFinish(&m);
+  PetscCall(RheoMomentsSet(params, below(scope_name, "context"), flow->n_context, m.mean, m.sd, values));
+  PetscCall(RheoMomentSumsDestroy(&m));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -138,12 +70,12 @@ PetscErrorCode RheoFlowFit(RheoFlow flow, RheoParams params, const char *scope_n
     PetscCall(fit_context(flow, params, scope_name, n, context, values));
   for (int i = 0; i < flow->n_layers; i++) {
     const RheoTransform *t = &flow->layer[i].transform;
-    Moments m;
+    RheoMomentSums m;
     if (!t->type->fit) continue;
-    PetscCall(moments_create(flow->n_features, &m));
+    PetscCall(RheoMomentSumsCreate(flow->n_features, &m));
     PetscCall(moments_at(flow, params, scope_name, i, n, x, context, values, &m));
     PetscCall(t->type->fit(t, params, below(scope_name, flow->layer[i].name), m.mean, m.sd, values));
-    PetscCall(PetscFree(m.mean));
+    PetscCall(RheoMomentSumsDestroy(&m));
   }
   PetscFunctionReturn(RHEO_OK);
 }

@@ -1,5 +1,6 @@
 /* Private to src/flow: the stack, and what couplings and autoregressive transforms share. */
 #pragma once
+#include "../nn/moments.h"
 #include "flow.h"
 
 enum { RHEO_MAX_FEATURES = 4096 };
@@ -81,16 +82,3 @@ void rx_autoregressive(RheoScope scope, const RheoTransform *t, const RheoElemen
 
 /* The sum over features of log-derivatives (D) that are the same for all rows, as (B). */
 RheoVal rx_same_for_rows(RheoProgram program, RheoVal log_derivative);
-
-/* ---- Frozen means and standard deviations ---- */
-
-typedef struct {
-  RheoVal mean, sd; /* (D), 0 and 1 until fitted */
-} RheoMoments;
-RheoMoments rx_moments(RheoScope scope, int n);
-PetscErrorCode RheoFlowSetMoments(RheoParams params, const char *prefix, int n, const double *mean,
-                                  const double *sd, float *values);
-
-/* Where the n values of parameter prefix.name stand in the flat array. */
-PetscErrorCode RheoFlowFindValues(RheoParams params, const char *prefix, const char *name, int n,
-                                  float *values, float **found);

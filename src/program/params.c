@@ -1,5 +1,6 @@
 #include "../base/deck.h"
 #include "program_impl.h"
+#include <stdio.h>
 #include <string.h>
 
 struct RheoParams_ {
@@ -94,4 +95,19 @@ const RheoParamView *RheoParamsAdd(RheoParams params, const char *name, RheoShap
   else
     return params->view[params->n - 1];
   return NULL;
+}
+
+PetscErrorCode RheoParamsFindValues(RheoParams params, const char *prefix, const char *name, int n,
+                                    float *values, float **found)
+{
+  char full[320];
+  PetscFunctionBeginUser;
+  snprintf(full, sizeof full, "%s%s%s", prefix, prefix[0] ? "." : "", name);
+  const RheoParamView *view = RheoParamsFind(params, full);
+  PetscCheck(view, PETSC_COMM_SELF, PETSC_ERR_ORDER, "there is no parameter '%s': build a program first",
+             full);
+  PetscCheck(view->size == (size_t)n, PETSC_COMM_SELF, PETSC_ERR_ARG_SIZ, "'%s' has %zu elements, not %d",
+             full, view->size, n);
+  *found = values + view->offset;
+  PetscFunctionReturn(RHEO_OK);
 }

@@ -44,3 +44,8 @@ const RheoParamView *RheoParamsFind(RheoParams params, const char *name); /* NUL
 
 /* values (P): initial values, a pure function of (seed, place). Not collective. */
 PetscErrorCode RheoParamsInit(RheoParams params, uint64_t seed, float *values);
+
+/* Where the n values of the parameter prefix.name stand in values (P); a name that no program has named yet, or another
+ * number of elements, is ours. Not collective. */
+PetscErrorCode RheoParamsFindValues(RheoParams params, const char *prefix, const char *name, int n,
+                                    float *values, float **found);

@@ -37,8 +37,8 @@ static PetscErrorCode fit(const RheoTransform *t, RheoParams params, const char 
 {
   float *log_scale, *shift;
   PetscFunctionBeginUser;
-  PetscCall(RheoFlowFindValues(params, prefix, "log_scale", t->n_features, values, &log_scale));
-  PetscCall(RheoFlowFindValues(params, prefix, "shift", t->n_features, values, &shift));
+  PetscCall(RheoParamsFindValues(params, prefix, "log_scale", t->n_features, values, &log_scale));
+  PetscCall(RheoParamsFindValues(params, prefix, "shift", t->n_features, values, &shift));
   for (int d = 0; d < t->n_features; d++) {
     log_scale[d] = (float)-log(sd[d]);
     shift[d] = (float)(-mean[d] / sd[d]);

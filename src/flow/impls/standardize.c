@@ -7,7 +7,7 @@ static void forward(RheoScope scope, const RheoTransform *t, RheoVal x, RheoVal 
 {
   (void)context;
   RheoMoments m = rx_moments(scope, t->n_features);
-  *y = rx_div(rx_sub(x, m.mean), m.sd);
+  *y = rx_standardize(m, x);
   *log_det = rx_same_for_rows(scope.program, rx_neg(rx_log(m.sd)));
 }
 
@@ -16,7 +16,7 @@ static void inverse(RheoScope scope, const RheoTransform *t, RheoVal y, RheoVal 
 {
   (void)context;
   RheoMoments m = rx_moments(scope, t->n_features);
-  *x = rx_add(rx_mul(y, m.sd), m.mean);
+  *x = rx_unstandardize(m, y);
   *log_det = rx_same_for_rows(scope.program, rx_log(m.sd));
 }
 
@@ -24,7 +24,7 @@ static PetscErrorCode fit(const RheoTransform *t, RheoParams params, const char 
                           const double *sd, float *values)
 {
   PetscFunctionBeginUser;
-  PetscCall(RheoFlowSetMoments(params, prefix, t->n_features, mean, sd, values));
+  PetscCall(RheoMomentsSet(params, prefix, t->n_features, mean, sd, values));
   PetscFunctionReturn(RHEO_OK);
 }
 
