@@ -42,6 +42,8 @@ PetscErrorCode RheoSchema(int *n, const RheoSection **sections)
     PetscCall(Append(all, &count, more, rooms));
     PetscCall(RheoFlowGetSections(&more, &rooms));
     PetscCall(Append(all, &count, more, rooms));
+    PetscCall(RheoCnfGetSections(&more, &rooms));
+    PetscCall(Append(all, &count, more, rooms));
   }
   *n = count;
   *sections = all;

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/reduce.h"
 #include "base/yaml.h"
+#include "cnf/cnf.h"
 #include "flow/flow.h"
 #include "infer/c2st.h"
 #include "infer/calibration.h"

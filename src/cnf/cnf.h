@@ -10,7 +10,8 @@
  * Two coordinates. Data coordinates x are the user's; field coordinates z are where the field lives: standardised
  * (cnf.standardize) and, with cnf.shift, moved by what the context says (CAR-Flow, Chen et al. 2025). rx_cnf_start and
  * rx_cnf_finish lead from the source to z(0) and from z(1) to the data; their inverses lead back. All are affine with
- * slope 1/sd or sd, so that densities change by the sum of log sd only, which cancels where the source is data too.
+ * slopes that are the same for all rows: 1/sd and sd, and the path's width of the source, which is 1 for all but `ve`.
+ * A source that is data is standardised with the moments of the data, so that its sd cancel in densities.
  */
 #pragma once
 #include "../nn/nn.h"
@@ -18,26 +19,29 @@
 
 typedef struct RheoCnf_ *RheoCnf;
 
+/* normal: standard normal; uniform: on (-1, 1) in each feature; data: rows the user gives */
 typedef enum { RHEO_SOURCE_NORMAL, RHEO_SOURCE_UNIFORM, RHEO_SOURCE_DATA } RheoSource;
 typedef enum { RHEO_TIMES_UNIFORM, RHEO_TIMES_POWER, RHEO_TIMES_LOGIT_NORMAL } RheoTimes;
 typedef enum { RHEO_TIMES_INDEPENDENT, RHEO_TIMES_STRATIFIED, RHEO_TIMES_ANTITHETIC } RheoTimesDraw;
 typedef enum { RHEO_SHIFT_NONE, RHEO_SHIFT_SOURCE, RHEO_SHIFT_DATA, RHEO_SHIFT_BOTH } RheoShift;
 
 typedef struct {
-  int velocity;           /* place in RheoVelocityTypes */
-  int time;               /* place in RheoEmbeddingTypes */
-  int frequencies;        /* of the embedding */
-  int path;               /* place in RheoPathTypes */
-  double sigma;           /* of the path */
-  int source;             /* RheoSource: what stands at t = 0 */
-  int coupling;           /* place in RheoCouplingTypes, coupling.h */
-  int64_t coupling_batch; /* rows coupled at once; a multiple of train.batch; 0: train.batch */
-  int times, times_draw;  /* RheoTimes, RheoTimesDraw: at which t the loss looks */
-  double times_power, times_mean, times_sd; /* of power and logit-normal */
+  int velocity;                /* place in RheoVelocityTypes */
+  int time;                    /* place in RheoEmbeddingTypes */
+  int frequencies;             /* of the embedding */
+  int path;                    /* place in RheoPathTypes */
+  double sigma;                /* of the path */
+  int source;                  /* RheoSource: what stands at t = 0 */
+  int coupling;                /* place in RheoCouplingTypes, coupling.h */
+  int64_t coupling_batch;      /* rows coupled at once; a multiple of train.batch; 0: train.batch */
+  int times, times_draw;       /* RheoTimes, RheoTimesDraw: at which t the loss looks */
+  double times_power;          /* of power: a density of t in proportion to t^power */
+  double times_mean, times_sd; /* of logit_normal: log t/(1 - t) is normal */
   PetscBool standardize;
-  int shift;       /* RheoShift */
+  int shift;       /* RheoShift; excludes dropout */
   double dropout;  /* probability that training forgets the context (classifier-free guidance) */
   double guidance; /* weight of the context in sampling; 1: as trained (Zheng et al. 2023, Guided Flows) */
+  double contrast; /* weight of the opposite pairs of the objective contrastive_fm */
 } RheoCnfConfig;
 extern const RheoKey RheoCnfKeys[];
 
@@ -81,10 +85,15 @@ typedef struct {
 } RheoMatch;
 RheoMatch rx_cnf_match(RheoCnf cnf, RheoScope scope, RheoVal z0, RheoVal z1);
 
-/* Means and standard deviations for standardisation, of data x (n, D) and context (n, C) or NULL, as RheoFlowFit. Not
- * collective. */
+/* Means and standard deviations for standardisation, of data x (n, D) and context (n, C) or NULL, as RheoFlowFit. They are
+ * also kept in the cnf, for couplings; until then, and without cnf.standardize, they are 0 and 1. Not collective. */
 PetscErrorCode RheoCnfFit(RheoCnf cnf, RheoParams params, const char *scope_name, int64_t n, const float *x,
                           const float *context, float *values);
+typedef struct {
+  double *mean, *sd;                 /* (D) */
+  double *context_mean, *context_sd; /* (C) */
+} RheoCnfMoments;
+const RheoCnfMoments *RheoCnfGetMoments(RheoCnf cnf); /* borrowed */
 
 /* ---- One file and one line each ---- */
 typedef struct {
@@ -103,7 +112,13 @@ extern const RheoEmbeddingType *const RheoEmbeddingTypes[];
 
 typedef struct {
   const char *name, *summary, *reference;
+  const char *rule; /* REQUIRED. What sigma may be, for messages: "(0, inf)" */
+  /* REQUIRED. Whether sigma is such. */
+  int (*allows)(double sigma);
+  int noise; /* 1: needs e where sigma is above 0; otherwise there is none */
   /* REQUIRED. z0, z1, e (B, D) with e standard normal, t (B, 1) -> place z and target velocity (B, D) */
   void (*place)(double sigma, RheoVal z0, RheoVal z1, RheoVal e, RheoVal t, RheoVal *z, RheoVal *target);
+  /* OPTIONAL: z(0) is this many times the source, which must not be data then; 1 where absent. */
+  double (*width)(double sigma);
 } RheoPathType;
 extern const RheoPathType *const RheoPathTypes[];

@@ -1,0 +1,119 @@
+/* What a deck says about a continuous flow. */
+#include "cnf_impl.h"
+#include <stdio.h>
+#include <string.h>
+
+#define FIELD(name) offsetof(RheoCnfConfig, name)
+const RheoKey RheoCnfKeys[] = {
+    {"velocity", RHEO_KEY_CHOICE, FIELD(velocity), "net", "net|potential|affine", "kind of velocity field"},
+    {"time", RHEO_KEY_CHOICE, FIELD(time), "fourier", "raw|fourier|sinusoidal", "how the field sees time"},
+    {"frequencies", RHEO_KEY_INT, FIELD(frequencies), "8", "[1, 1000]", "of the embedding of time"},
+    {"path", RHEO_KEY_CHOICE, FIELD(path), "linear", "linear|lipman|vp|sb|ve",
+     "from source to data in training"},
+    {"sigma", RHEO_KEY_REAL, FIELD(sigma), "0", "[0, inf)", "width of the path"},
+    {"source", RHEO_KEY_CHOICE, FIELD(source), "normal", "normal|uniform|data", "what stands at t = 0"},
+    {"coupling", RHEO_KEY_CHOICE, FIELD(coupling), "independent", "independent",
+     "which source sample goes with which data sample"},
+    {"coupling_batch", RHEO_KEY_COUNT, FIELD(coupling_batch), "0", "[0, inf)",
+     "rows coupled at once, a multiple of train.batch; 0: train.batch"},
+    {"times", RHEO_KEY_CHOICE, FIELD(times), "uniform", "uniform|power|logit_normal",
+     "distribution of the times that training looks at"},
+    {"times_draw", RHEO_KEY_CHOICE, FIELD(times_draw), "independent", "independent|stratified|antithetic",
+     "how the times of a batch are drawn together"},
+    {"times_power", RHEO_KEY_REAL, FIELD(times_power), "1", "(-1, inf)",
+     "times: power has a density in proportion to t to this power"},
+    {"times_mean", RHEO_KEY_REAL, FIELD(times_mean), "0", NULL, "of log t/(1 - t), for logit_normal"},
+    {"times_sd", RHEO_KEY_REAL, FIELD(times_sd), "1", "(0, inf)", "of log t/(1 - t), for logit_normal"},
+    {"standardize", RHEO_KEY_BOOL, FIELD(standardize), "yes", NULL,
+     "take mean and standard deviation of the training data out of features and context"},
+    {"shift", RHEO_KEY_CHOICE, FIELD(shift), "none", "none|source|data|both",
+     "ends of the path that the context moves (CAR-Flow)"},
+    {"dropout", RHEO_KEY_REAL, FIELD(dropout), "0", "[0, 1)",
+     "probability that training forgets the context, for guidance"},
+    {"guidance", RHEO_KEY_REAL, FIELD(guidance), "1", NULL,
+     "weight of the context in sampling; 1: as trained; needs dropout"},
+    {"contrast", RHEO_KEY_REAL, FIELD(contrast), "0.05", "[0, 1)",
+     "weight of the opposite pairs of the objective contrastive_fm"},
+    {0}};
+
+/* A relu's field has kinks, which cost a solver steps and leave a potential's field without a slope. */
+const RheoKey *RheoCnfNetKeys(void)
+{
+  static RheoKey keys[32];
+  for (int i = 0; RheoNetKeys[i].name && i < 31; i++) {
+    keys[i] = RheoNetKeys[i];
+    if (!strcmp(keys[i].name, "activation")) keys[i].fallback = "silu";
+    if (!strcmp(keys[i].name, "hidden")) keys[i].fallback = "64";
+  }
+  return keys;
+}
+
+static const char *join(const char *prefix, const char *name)
+{
+  char path[256];
+  snprintf(path, sizeof path, "%s.%s", prefix, name);
+  return RheoIntern(path);
+}
+
+/* What one key cannot see alone. */
+static PetscErrorCode check(RheoDeck deck, const char *prefix, const RheoCnfConfig *c)
+{
+  const RheoPathType *path = RheoPathTypes[c->path];
+  PetscFunctionBeginUser;
+  if (!path->allows(c->sigma))
+    PetscCall(RheoDeckReject(deck, join(prefix, "sigma"), "must be in %s for the path %s, got %g", path->rule,
+                             path->name, c->sigma));
+  if (path->width && c->source == RHEO_SOURCE_DATA)
+    PetscCall(RheoDeckReject(deck, join(prefix, "path"),
+                             "%s widens the source, which cannot be data; take linear, vp or sb",
+                             path->name));
+  if (c->guidance != 1 && c->dropout == 0)
+    PetscCall(RheoDeckReject(deck, join(prefix, "guidance"),
+                             "needs a field that knows what no context is: set %s.dropout, 0.1 to 0.2",
+                             prefix));
+  if (c->shift != RHEO_SHIFT_NONE && c->dropout > 0)
+    PetscCall(RheoDeckReject(deck, join(prefix, "shift"),
+                             "follows the context, which %s.dropout forgets: only one of them can be",
+                             prefix));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoCnfSetFromDeck(RheoCnf cnf, RheoDeck deck, const char *prefix)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(deck, prefix, RheoCnfKeys, &cnf->config));
+  PetscCall(check(deck, prefix, &cnf->config));
+  PetscCall(RheoDeckRead(deck, join(prefix, "net"), RheoCnfNetKeys(), &cnf->net));
+  for (int i = 0; RheoCouplingTypes[i]; i++)
+    if (RheoCouplingTypes[i]->keys)
+      PetscCall(RheoDeckRead(deck, join(prefix, RheoCouplingTypes[i]->name), RheoCouplingTypes[i]->keys,
+                             cnf->coupling_config[i]));
+  cnf->configured = PETSC_TRUE;
+  cnf->ready = PETSC_FALSE;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoCnfSetDefaults(RheoCnf cnf)
+{
+  RheoDeck deck;
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckCreate(PETSC_COMM_SELF, &deck));
+  PetscCall(RheoCnfSetFromDeck(cnf, deck, "cnf"));
+  PetscCall(RheoDeckDestroy(&deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoCnfGetSections(int *n, const RheoSection **sections)
+{
+  static RheoSection all[64];
+  PetscFunctionBeginUser;
+  *n = 0;
+  all[(*n)++] = (RheoSection){"cnf", RheoCnfKeys, "the continuous flow"};
+  all[(*n)++] = (RheoSection){"cnf.net", RheoCnfNetKeys(), "the network of its velocity field"};
+  for (int i = 0; RheoCouplingTypes[i]; i++)
+    if (RheoCouplingTypes[i]->keys)
+      all[(*n)++] = (RheoSection){join("cnf", RheoCouplingTypes[i]->name), RheoCouplingTypes[i]->keys,
+                                  RheoCouplingTypes[i]->summary};
+  *sections = all;
+  PetscFunctionReturn(RHEO_OK);
+}
