@@ -1,5 +1,6 @@
 #include "reduce.h"
 #include "base_impl.h"
+#include "shared.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +24,14 @@ struct RheoReduce_ {
   int *blocks, *block_offsets;
   int n_subtrees; /* of all ranks together: what is exchanged, in the order of shards */
   int *subtree_first, *subtree_end, *subtree_rank;
-  Stack stack;  /* of this rank */
-  float **pool; /* buffers not in use */
-  int n_pool;
-  float *current;  /* lent out by RheoReduceGetBuffer */
-  float *received; /* (n_subtrees, slice) */
+  Stack stack;       /* of this rank; the sum of its entry k is in buffer k, whichever rank looks at it */
+  int n_buffers;     /* of this rank: as many as the stack is high at most */
+  float **buffer;    /* made when they are needed, or in shared memory */
+  PetscBool lent;    /* by RheoReduceGetBuffer */
+  size_t stride;     /* from buffer to buffer in shared memory: n, rounded up to whole lines of the cache */
+  RheoShared shared; /* NULL: messages. The vector (rank 0 only), then the rank's buffers */
+  float *vector;     /* (n) */
+  float *received;   /* (n_subtrees, slice); messages only */
   MPI_Request *requests;
   double *gathered; /* for scalars and blocks */
   size_t gathered_size;
@@ -62,16 +66,23 @@ static void AddTo(size_t n, float *restrict left, const float *restrict right)
   for (size_t i = 0; i < n; ++i) left[i] += right[i];
 }
 
-/* Adds up the two topmost subtrees as long as they are siblings. The buffer that becomes free is given to
- * `release`. */
-static void Collapse(Stack *stack, int n_shards, size_t n, void (*release)(void *, float *), void *context)
+static void Add(size_t n, const float *restrict left, const float *restrict right, float *restrict sum)
+{
+  for (size_t i = 0; i < n; ++i) sum[i] = left[i] + right[i];
+}
+
+/* Adds up the two topmost subtrees as long as they are siblings; the root's sum goes to `root`, if there is one. */
+static void Collapse(Stack *stack, int n_shards, size_t n, float *root)
 {
   while (stack->n > 1) {
     Subtree *left = &stack->entries[stack->n - 2], *right = left + 1;
     if (!AreSiblings(n_shards, left->first, right->first, right->end)) return;
-    AddTo(n, left->sum, right->sum);
+    if (root && left->first == 0 && right->end == n_shards) {
+      Add(n, left->sum, right->sum, root);
+      left->sum = root;
+    } else
+      AddTo(n, left->sum, right->sum);
     left->end = right->end;
-    if (release) release(context, right->sum);
     --stack->n;
   }
 }
@@ -84,13 +95,14 @@ static PetscErrorCode ListSubtrees(RheoReduce r)
                          (size_t)r->n_shards, &r->subtree_rank));
   for (int rank = 0; rank < r->size; ++rank) {
     int64_t first, end;
-    int base = r->n_subtrees;
+    int base = r->n_subtrees, most = 0;
     RheoRangeOf(rank, r->size, r->n_shards, &first, &end);
     for (int s = (int)first; s < end; ++s) {
       int i = r->n_subtrees++;
       r->subtree_first[i] = s;
       r->subtree_end[i] = s + 1;
       r->subtree_rank[i] = rank;
+      most = PetscMax(most, r->n_subtrees - base);
       for (; i > base &&
              AreSiblings(r->n_shards, r->subtree_first[i - 1], r->subtree_first[i], r->subtree_end[i]);
            --i) {
@@ -98,6 +110,7 @@ static PetscErrorCode ListSubtrees(RheoReduce r)
         --r->n_subtrees;
       }
     }
+    if (rank == r->rank) r->n_buffers = most;
   }
   PetscFunctionReturn(RHEO_OK);
 }
@@ -119,6 +132,32 @@ static PetscErrorCode CutVector(RheoReduce r)
   }
   r->begin_slice = (size_t)r->offsets[r->rank];
   r->end_slice = r->begin_slice + (size_t)r->counts[r->rank];
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode NewBuffer(size_t n, float **buffer)
+{
+  PetscFunctionBeginUser;
+  size_t bytes = (n * sizeof(float) + 63) / 64 * 64;
+  *buffer = aligned_alloc(64, bytes ? bytes : 64);
+  PetscCheck(*buffer, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu floats", n);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static float *SharedBuffer(const RheoReduce r, int rank, int k)
+{
+  return RheoSharedOf(r->shared, rank) + (size_t)(rank == 0 ? k + 1 : k) * r->stride;
+}
+
+/* Buffers and the vector in shared memory, where there is any. */
+static PetscErrorCode MakeRoom(RheoReduce r)
+{
+  PetscFunctionBeginUser;
+  r->stride = (r->n + 15) / 16 * 16;
+  size_t n_before = r->rank == 0 ? 1 : 0;
+  PetscCall(RheoSharedCreate(r->comm, (n_before + (size_t)r->n_buffers) * r->stride, &r->shared));
+  for (int k = 0; k < r->n_buffers; ++k) r->buffer[k] = r->shared ? SharedBuffer(r, r->rank, k) : NULL;
+  if (r->shared) r->vector = RheoSharedOf(r->shared, 0);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -145,8 +184,9 @@ PetscErrorCode RheoReduceCreate(MPI_Comm comm, int n_shards, size_t n, RheoReduc
   r->end = (int)end;
   PetscCall(CutVector(r));
   PetscCall(ListSubtrees(r));
-  PetscCall(PetscMalloc3((size_t)(r->end - r->first) + 1, &r->stack.entries, (size_t)(r->end - r->first) + 1,
-                         &r->pool, (size_t)r->n_subtrees * ((size_t)size + 1), &r->requests));
+  PetscCall(PetscMalloc3((size_t)r->n_buffers, &r->stack.entries, (size_t)r->n_buffers, &r->buffer,
+                         (size_t)r->n_subtrees * ((size_t)size + 1), &r->requests));
+  PetscCall(MakeRoom(r));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -155,14 +195,14 @@ PetscErrorCode RheoReduceDestroy(RheoReduce *reduce)
   RheoReduce r = *reduce;
   PetscFunctionBeginUser;
   if (!r) PetscFunctionReturn(RHEO_OK);
-  while (r->stack.n) free(r->stack.entries[--r->stack.n].sum);
-  while (r->n_pool) free(r->pool[--r->n_pool]);
-  free(r->current);
+  for (int k = 0; k < r->n_buffers && !r->shared; ++k) free(r->buffer[k]);
+  if (!r->shared) free(r->vector);
+  PetscCall(RheoSharedDestroy(&r->shared));
   free(r->received);
   free(r->gathered);
   PetscCall(PetscFree4(r->counts, r->offsets, r->blocks, r->block_offsets));
   PetscCall(PetscFree3(r->subtree_first, r->subtree_end, r->subtree_rank));
-  PetscCall(PetscFree3(r->stack.entries, r->pool, r->requests));
+  PetscCall(PetscFree3(r->stack.entries, r->buffer, r->requests));
   PetscCallMPI(MPI_Comm_free(&r->comm));
   PetscCall(PetscFree(*reduce));
   PetscFunctionReturn(RHEO_OK);
@@ -185,15 +225,6 @@ PetscErrorCode RheoReduceGetSlice(RheoReduce reduce, size_t *begin, size_t *end)
 }
 
 /* ---- Shards of this rank ---- */
-static PetscErrorCode NewBuffer(size_t n, float **buffer)
-{
-  PetscFunctionBeginUser;
-  size_t bytes = (n * sizeof(float) + 63) / 64 * 64;
-  *buffer = aligned_alloc(64, bytes ? bytes : 64);
-  PetscCheck(*buffer, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu floats", n);
-  PetscFunctionReturn(RHEO_OK);
-}
-
 static int NextShard(RheoReduce r)
 {
   return r->stack.n ? r->stack.entries[r->stack.n - 1].end : r->first;
@@ -204,26 +235,23 @@ PetscErrorCode RheoReduceGetBuffer(RheoReduce reduce, int shard, float **buffer)
   PetscFunctionBeginUser;
   PetscCheck(shard == NextShard(reduce) && shard < reduce->end, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
              "shard %d out of order: %d is next of %d", shard, NextShard(reduce), reduce->end);
-  if (!reduce->current && reduce->n_pool) reduce->current = reduce->pool[--reduce->n_pool];
-  if (!reduce->current) PetscCall(NewBuffer(reduce->n, &reduce->current));
-  *buffer = reduce->current;
+  if (reduce->shared && reduce->stack.n == 0) PetscCall(RheoSharedReenter(reduce->shared));
+  if (!reduce->buffer[reduce->stack.n]) PetscCall(NewBuffer(reduce->n, &reduce->buffer[reduce->stack.n]));
+  *buffer = reduce->buffer[reduce->stack.n];
+  reduce->lent = PETSC_TRUE;
   PetscFunctionReturn(RHEO_OK);
-}
-
-static void Release(void *context, float *buffer)
-{
-  RheoReduce r = context;
-  r->pool[r->n_pool++] = buffer;
 }
 
 PetscErrorCode RheoReduceAdd(RheoReduce reduce, int shard)
 {
+  Stack *stack = &reduce->stack;
   PetscFunctionBeginUser;
-  PetscCheck(reduce->current && shard == NextShard(reduce), PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
+  PetscCheck(reduce->lent && shard == NextShard(reduce), PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
              "shard %d was not asked for", shard);
-  reduce->stack.entries[reduce->stack.n++] = (Subtree){shard, shard + 1, reduce->current};
-  reduce->current = NULL;
-  Collapse(&reduce->stack, reduce->n_shards, reduce->n, Release, reduce);
+  stack->entries[stack->n] = (Subtree){shard, shard + 1, reduce->buffer[stack->n]};
+  ++stack->n;
+  reduce->lent = PETSC_FALSE;
+  Collapse(stack, reduce->n_shards, reduce->n, NULL);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -254,28 +282,48 @@ static PetscErrorCode Exchange(RheoReduce r, int *n_requests)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Where this rank finds its slice of subtree i, which is the k-th of its owner. */
+static float *SliceOf(const RheoReduce r, int i, int k)
+{
+  if (r->subtree_rank[i] == r->rank) return r->buffer[k] + r->begin_slice;
+  if (r->shared) return SharedBuffer(r, r->subtree_rank[i], k) + r->begin_slice;
+  return r->received + (size_t)i * (r->end_slice - r->begin_slice);
+}
+
 PetscErrorCode RheoReduceFinish(RheoReduce reduce, float *slice)
 {
   RheoReduce r = reduce;
-  int n_requests, mine = 0;
+  int n_requests;
   PetscFunctionBeginUser;
   PetscCheck(NextShard(r) == r->end, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
              "shards [%d, %d) have not been added", NextShard(r), r->end);
   size_t n = r->end_slice - r->begin_slice;
   Subtree *entries;
   PetscCall(PetscMalloc1((size_t)r->n_subtrees, &entries));
-  PetscCall(Exchange(r, &n_requests));
-  PetscCallMPI(MPI_Waitall(n_requests, r->requests, MPI_STATUSES_IGNORE));
-  Stack all = {entries, 0};
-  for (int i = 0; i < r->n_subtrees; ++i) {
-    PetscBool own = r->subtree_rank[i] == r->rank ? PETSC_TRUE : PETSC_FALSE;
-    float *sum = own ? r->stack.entries[mine++].sum + r->begin_slice : r->received + (size_t)i * n;
-    entries[all.n++] = (Subtree){r->subtree_first[i], r->subtree_end[i], sum};
-    Collapse(&all, r->n_shards, n, NULL, NULL);
+  if (r->shared) {
+    PetscCall(RheoSharedMeet(r->shared));
+  } else {
+    PetscCall(Exchange(r, &n_requests));
+    PetscCallMPI(MPI_Waitall(n_requests, r->requests, MPI_STATUSES_IGNORE));
   }
-  memcpy(slice, entries[0].sum, n * sizeof *slice);
+  Stack all = {entries, 0};
+  for (int i = 0, k = 0; i < r->n_subtrees; ++i) {
+    k = i > 0 && r->subtree_rank[i] == r->subtree_rank[i - 1] ? k + 1 : 0;
+    entries[all.n++] = (Subtree){r->subtree_first[i], r->subtree_end[i], SliceOf(r, i, k)};
+    Collapse(&all, r->n_shards, n, slice);
+  }
+  if (entries[0].sum != slice) memcpy(slice, entries[0].sum, n * sizeof *slice);
   PetscCall(PetscFree(entries));
-  while (r->stack.n) Release(r, r->stack.entries[--r->stack.n].sum);
+  r->stack.n = 0;
+  if (r->shared) PetscCall(RheoSharedLeave(r->shared)); /* buffers are written to when all have read them */
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReduceGetVector(RheoReduce reduce, float **vector)
+{
+  PetscFunctionBeginUser;
+  if (!reduce->vector) PetscCall(NewBuffer(reduce->n, &reduce->vector));
+  *vector = reduce->vector;
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -285,6 +333,10 @@ PetscErrorCode RheoReduceAllgather(RheoReduce reduce, const float *slice, float 
   PetscBool in_place = slice == full + reduce->begin_slice ? PETSC_TRUE : PETSC_FALSE;
   if (reduce->size == 1) {
     if (!in_place) memcpy(full, slice, reduce->n * sizeof *full);
+    PetscFunctionReturn(RHEO_OK);
+  }
+  if (reduce->shared && in_place && full == reduce->vector) {
+    PetscCall(RheoSharedMeet(reduce->shared));
     PetscFunctionReturn(RHEO_OK);
   }
   PetscCallMPI(MPI_Allgatherv(in_place ? MPI_IN_PLACE : slice, reduce->counts[reduce->rank], MPI_FLOAT, full,

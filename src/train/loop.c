@@ -31,6 +31,8 @@ static PetscErrorCode StateStart(RheoTrainer trainer)
   fresh.weight = state->weight;
   fresh.norm = state->norm;
   *state = fresh;
+  memcpy(state->p, trainer->values + begin, bytes);
+  PetscCall(RheoReduceAllgather(trainer->reduce, state->p, trainer->p));
   memcpy(state->best, trainer->values + begin, bytes);
   if (state->average) memcpy(state->average, trainer->values + begin, bytes);
   memset(state->m, 0, bytes);
@@ -113,7 +115,7 @@ static PetscErrorCode ShardGradient(RheoTrainer trainer, int shard)
   RheoFeedFill(&program->feed, &trainer->rows, trainer->seed, (uint32_t)state->step, program->rows,
                end - begin, OrderOf(trainer, shard, state->batch));
   PetscCall(RheoReduceGetBuffer(trainer->reduce, shard, &gradient));
-  RheoPlanRun(program->plan, program->work, trainer->values, program->in, (void *const[]){&loss, gradient});
+  RheoPlanRun(program->plan, program->work, trainer->p, program->in, (void *const[]){&loss, gradient});
   if (!isfinite(loss)) gradient[0] = NAN; /* reaches every rank through the norm */
   state->loss[(shard - trainer->first) * trainer->steps + state->batch] = (double)loss;
   PetscCall(RheoReduceAdd(trainer->reduce, shard));
@@ -138,7 +140,7 @@ static PetscErrorCode Update(RheoTrainer trainer, double scale)
   if (state->average)
     RheoOptimiserAverage(&trainer->optimiser, config->ema, state->update, state->p, state->average);
   double before = MPI_Wtime();
-  PetscCall(RheoReduceAllgather(trainer->reduce, state->p, trainer->values));
+  PetscCall(RheoReduceAllgather(trainer->reduce, state->p, trainer->p));
   trainer->clock.communication += MPI_Wtime() - before;
   PetscFunctionReturn(RHEO_OK);
 }
@@ -220,7 +222,7 @@ static PetscErrorCode ValidateKept(RheoTrainer trainer, double *loss)
   if (!trainer->sampler.n_validation) PetscFunctionReturn(RHEO_OK);
   if (trainer->state.average)
     PetscCall(RheoReduceAllgather(trainer->reduce, trainer->state.average, trainer->averaged));
-  PetscCall(Validate(trainer, trainer->state.average ? trainer->averaged : trainer->values, loss));
+  PetscCall(Validate(trainer, trainer->state.average ? trainer->averaged : trainer->p, loss));
   PetscFunctionReturn(RHEO_OK);
 }
 

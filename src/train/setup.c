@@ -82,7 +82,8 @@ static PetscErrorCode SetUpState(RheoTrainer trainer)
   PetscCall(RheoTrainAllocate(end - begin, &state->m));
   PetscCall(RheoTrainAllocate(end - begin, &state->v));
   PetscCall(RheoTrainAllocate(end - begin, &state->best));
-  state->p = trainer->values + begin;
+  PetscCall(RheoReduceGetVector(trainer->reduce, &trainer->p));
+  state->p = trainer->p + begin;
   if (trainer->config.ema > 0) {
     PetscCall(RheoTrainAllocate(end - begin, &state->average));
     PetscCall(RheoTrainAllocate(RheoParamsSize(trainer->params), &trainer->averaged));

@@ -125,7 +125,7 @@ typedef struct {
   int64_t best_epoch;            /* from 1; 0: none so far */
   int64_t stale, stale_plateau;  /* epochs without improvement, and since the last cut of lr */
   int64_t unfit;                 /* validations in a row that were not finite */
-  float *p;                      /* of the slice, within the parameters that are being trained */
+  float *p;                      /* of the slice, within the trainer's */
   float *m, *v, *average, *best; /* of the slice; average only with ema */
   double *loss, *weight, *norm;  /* of the epoch: (shards of this rank, steps), (steps), (steps); norm is not
                                     finite where the step was skipped */
@@ -147,7 +147,7 @@ struct RheoTrainer_ {
   RheoObjectiveModel model;
   const char *scope;
   RheoParams params;
-  float *values;
+  float *values; /* the caller's: the start, and in the end the result */
   PetscBool quiet;
   /* Made by set-up. */
   PetscBool ready;
@@ -161,6 +161,7 @@ struct RheoTrainer_ {
   double *piece;               /* (shards of this rank, at most RHEO_SUM_STEPS) */
   float *averaged;             /* (P), with ema: what is validated */
   uint64_t *order;             /* (shards of this rank, steps, rows of a shard): rows of the epoch */
+  float *p;                    /* (P), of reduce: the parameters in training */
   float *gradient;             /* of the slice */
   float *row_loss;             /* of validation */
   double validation_weight;

@@ -2,6 +2,7 @@
  * ranks: 1 2 3 4 */
 #include "base/reduce.h"
 #include "base/random.h"
+#include "base/shared.h"
 #include "check.h"
 #include <math.h>
 #include <stdio.h>
@@ -78,6 +79,38 @@ static void SumsAreThoseOfTheTree(void **state)
       free(expected);
     }
   }
+}
+
+static void MessagesDoWhatSharedMemoryDoes(void **state)
+{
+  RheoSharedAllow(PETSC_FALSE);
+  SumsAreThoseOfTheTree(state);
+  RheoSharedAllow(PETSC_TRUE);
+}
+
+/* What one rank writes to its slice all find in theirs of the vector, before and after further sums. */
+static void VectorIsGathered(void **state)
+{
+  (void)state;
+  enum { N = 5000, SHARDS = 8 };
+  for (int is_shared = 0; is_shared < 2; ++is_shared) {
+    RheoReduce reduce;
+    float *vector, expected[N];
+    size_t begin, end;
+    RheoSharedAllow(is_shared ? PETSC_TRUE : PETSC_FALSE);
+    OK(RheoReduceCreate(PETSC_COMM_WORLD, SHARDS, N, &reduce));
+    OK(RheoReduceGetVector(reduce, &vector));
+    OK(RheoReduceGetSlice(reduce, &begin, &end));
+    TreeSum(0, SHARDS, N, expected);
+    for (int round = 1; round < 4; ++round) {
+      SumOnce(reduce, N, expected);
+      for (size_t i = begin; i < end; ++i) vector[i] = (float)(round * N) + (float)i;
+      OK(RheoReduceAllgather(reduce, vector + begin, vector));
+      for (int i = 0; i < N; ++i) assert_true(vector[i] == (float)(round * N) + (float)i);
+    }
+    OK(RheoReduceDestroy(&reduce));
+  }
+  RheoSharedAllow(PETSC_TRUE);
 }
 
 /* The data would show another order: the plain running sum differs from the tree. */
@@ -189,9 +222,14 @@ static void RangesCoverAllRowsOnce(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(SumsAreThoseOfTheTree), cmocka_unit_test(OrderMatters),
-      cmocka_unit_test(ScalarsFollowTheTree),  cmocka_unit_test(BlocksAreSummedInOrder),
-      cmocka_unit_test(MisuseIsNoticed),       cmocka_unit_test(RangesCoverAllRowsOnce),
+      cmocka_unit_test(SumsAreThoseOfTheTree),
+      cmocka_unit_test(OrderMatters),
+      cmocka_unit_test(ScalarsFollowTheTree),
+      cmocka_unit_test(BlocksAreSummedInOrder),
+      cmocka_unit_test(MisuseIsNoticed),
+      cmocka_unit_test(RangesCoverAllRowsOnce),
+      cmocka_unit_test(MessagesDoWhatSharedMemoryDoes),
+      cmocka_unit_test(VectorIsGathered),
   };
   if (RheoInitialize(&argc, &argv)) return 1;
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
