@@ -13,6 +13,7 @@
 #include "flow/flow.h"
 #include "infer/c2st.h"
 #include "infer/calibration.h"
+#include "infer/density.h"
 #include "infer/posterior.h"
 #include "infer/summary.h"
 #include "infer/truncate.h"

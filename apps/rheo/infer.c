@@ -14,23 +14,19 @@ static PetscErrorCode PrintResult(Run *run, const Study *study, RheoPosterior po
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Everything of a deck that can be wrong is set up once, so that a mistake in observation or flow does not cost a
- * simulation or a training first. */
-static PetscErrorCode Validate(Run *run)
+/* Everything of a deck that can be wrong is set up before work starts, so that a mistake in observation or flow does not
+ * cost a simulation or a training first. */
+static PetscErrorCode SetUp(Run *run, Study *study, RheoPosterior *posterior)
 {
-  RheoPosterior posterior;
   double *observation;
-  Study study;
 
   PetscFunctionBeginUser;
-  PetscCall(StudyCreate(run->deck, &study));
-  PetscCall(RheoPosteriorCreate(run->deck, study.c, &posterior));
-  PetscCall(PetscMalloc1(study.c, &observation));
-  PetscCall(RheoObservationRead(run->deck, study.c, observation));
+  PetscCall(StudyCreate(run->deck, study));
+  PetscCall(RheoPosteriorCreate(run->deck, study->c, posterior));
+  PetscCall(PetscMalloc1(study->c, &observation));
+  PetscCall(RheoObservationRead(run->deck, study->c, observation));
   PetscCall(PetscFree(observation));
-  PetscCall(RheoSimulatorPin(run->deck, study.c));
-  PetscCall(RheoPosteriorDestroy(&posterior));
-  PetscCall(StudyDestroy(&study));
+  PetscCall(RheoSimulatorPin(run->deck, study->c));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -71,22 +67,26 @@ static PetscErrorCode TruncateOnce(Run *run, int round, const RheoTruncateConfig
 }
 
 /* Afterwards the deck says what the last training is: a cut prior and no more rounds. So the files that carry it can be made
- * again from it. */
-static PetscErrorCode Truncate(Run *run)
+ * again from it. Study and posterior follow the deck. */
+static PetscErrorCode Truncate(Run *run, Study *study, RheoPosterior *posterior)
 {
   RheoTruncateConfig config;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "truncate", RheoTruncateKeys, &config));
+  if (!config.rounds) PetscFunctionReturn(RHEO_OK);
   for (int round = 1; round <= config.rounds; round++) PetscCall(TruncateOnce(run, round, &config));
-  if (config.rounds) PetscCall(RheoDeckSet(run->deck, "truncate.rounds", "0"));
+  PetscCall(RheoDeckSet(run->deck, "truncate.rounds", "0"));
+  PetscCall(RheoPosteriorDestroy(posterior));
+  PetscCall(StudyDestroy(study));
+  PetscCall(SetUp(run, study, posterior));
   PetscFunctionReturn(RHEO_OK);
 }
 
 static PetscErrorCode Infer(Run *run)
 {
   RheoYaml yaml = RheoYamlStdout(run->comm);
-  RheoPosterior posterior = NULL;
+  RheoPosterior posterior;
   DataFileConfig data;
   CheckConfig check;
   PlotConfig plot;
@@ -97,11 +97,9 @@ static PetscErrorCode Infer(Run *run)
   PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
   PetscCall(RheoDeckRead(run->deck, "check", CheckKeys, &check));
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
-  PetscCall(Validate(run));
+  PetscCall(SetUp(run, &study, &posterior));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
-  if (!data.file) PetscCall(Truncate(run));
-
-  PetscCall(StudyCreate(run->deck, &study));
+  if (!data.file) PetscCall(Truncate(run, &study, &posterior));
   if (!data.file) PetscCall(SimulateToFile(run, &study, RunPath(run, "data.h5")));
   PetscCall(TrainFromFile(run, data.file ? data.file : RunPath(run, "data.h5"), RunPath(run, "model.h5"),
                           &posterior));

@@ -16,7 +16,7 @@ const RheoKey RheoCalibrationKeys[] = {{"simulations", RHEO_KEY_INT,
 /* Simulations of checks are far from those of training, which count from 0. */
 static const uint64_t CheckFirst = UINT64_C(1) << 40;
 /* Simulations and posterior samples that are worked on at a time, so that memory does not grow with their numbers. */
-enum { GROUP = 32, PIECE = 8192, LEVELS = 19 };
+enum { GROUP = 8, PIECE = 8192, LEVELS = 19 };
 
 typedef struct {
   const RheoConditional *q;
@@ -185,7 +185,10 @@ PetscErrorCode RheoCalibrateConditional(MPI_Comm comm, const RheoConditional *q,
       (samples + 1) % config->bins == 0, comm,
       "check.bins must divide check.samples + 1 = %d, got %d (the histogram's bars would differ in width)",
       samples + 1, config->bins);
-  RheoRange(comm, config->simulations, &begin, &end);
+  /* A rank takes whole groups, so that what is asked of q in one call is the same on any number of ranks. */
+  RheoRange(comm, (config->simulations + GROUP - 1) / GROUP, &begin, &end);
+  begin *= GROUP;
+  end = PetscMin(end * GROUP, config->simulations);
   PetscCall(PetscMalloc1((end - begin) * (d + 2), &mine));
   PetscCall(PetscMalloc4(PIECE * q->c, &r.x, PIECE * d, &r.theta, PIECE, &r.log_prob, PIECE, &r.index));
   PetscCall(RankShare(&r, prior, simulator, begin, end, mine, &count));

@@ -1,119 +1,22 @@
-/* The life of a posterior: what the deck says, training, files. Asking it is in ask.c. */
+/* The life of a posterior: what the deck says, training, files. Asking it is in ask.c and map.c. */
 #include "../base/log.h"
 #include "posterior_impl.h"
 #include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+/* "|npe|...": the rule of `estimator` after its first character. */
+static const char estimator_rule[] =
+#define RHEO_ESTIMATOR(symbol, name) "|" #name
+#include "estimator_types.def"
+#undef RHEO_ESTIMATOR
+    ;
 
 const RheoKey RheoRunKeys[] = {{"seed", RHEO_KEY_COUNT, offsetof(RheoRunConfig, seed), "1", "[0, inf)",
                                 "of every random number of the run"},
                                {"estimator", RHEO_KEY_CHOICE, offsetof(RheoRunConfig, estimator), "npe",
-                                "npe", "how the posterior is estimated"},
+                                estimator_rule + 1, "how the posterior is estimated"},
                                {0}};
-
-const RheoKey RheoDataKeys[] = {
-    {"transform", RHEO_KEY_STRINGS, offsetof(RheoDataConfig, transform), "none", NULL,
-     "of the data before standardisation, one for all columns or one each: " RHEO_DATA_TRANSFORM_RULE},
-    {0}};
-
-static const char *const TransformNames[] = {"none", "log1p", "sqrt", "log", "asinh", NULL};
-
-static double TransformOne(int transform, double x)
-{
-  switch (transform) {
-  case 1:
-    return log1p(x);
-  case 2:
-    return sqrt(x);
-  case 3:
-    return log(x);
-  case 4:
-    return asinh(x);
-  default:
-    return x;
-  }
-}
-
-void RheoPosteriorTransformData(RheoPosterior posterior, int64_t n, const double *x, float *y)
-{
-  const int c = posterior->c;
-  for (int64_t i = 0; i < n; i++)
-    for (int k = 0; k < c; k++) y[i * c + k] = (float)TransformOne(posterior->transform[k], x[i * c + k]);
-}
-
-static PetscErrorCode ReadTransforms(RheoPosterior p)
-{
-  RheoDataConfig config = {{0, NULL}};
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoDeckRead(p->deck, "data", RheoDataKeys, &config));
-  if (config.transform.n != 1 && config.transform.n != p->c)
-    PetscCall(RheoDeckReject(p->deck, "data.transform",
-                             "needs one name, or one for each of the %d columns of the data", p->c));
-  PetscCall(PetscMalloc1(p->c, &p->transform));
-  for (int k = 0; k < p->c; k++) {
-    const char *name = config.transform.v[config.transform.n == 1 ? 0 : k];
-    int found = -1;
-    for (int t = 0; TransformNames[t]; t++)
-      if (!strcmp(name, TransformNames[t])) found = t;
-    if (found < 0)
-      PetscCall(
-          RheoDeckReject(p->deck, "data.transform", "'%s' is none of %s", name, RHEO_DATA_TRANSFORM_RULE));
-    p->transform[k] = found;
-  }
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode SetUpFlow(RheoPosterior p)
-{
-  PetscFunctionBeginUser;
-  PetscCall(RheoFlowCreate(&p->flow));
-  PetscCall(RheoFlowSetFromDeck(p->flow, p->deck, "flow"));
-  PetscCall(RheoFlowSetSizes(p->flow, p->d, p->c));
-  PetscCall(RheoFlowSetUp(p->flow));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Rows of a compiled block: large enough that products of matrices pay, small enough to stay in cache. */
-enum { BLOCK = 256 };
-
-/* Compiles sampling and density, which also names every parameter. */
-static PetscErrorCode Compile(RheoPosterior p)
-{
-  RheoProgram program;
-  RheoVal out[2];
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoParamsCreate(&p->params));
-  PetscCall(RheoProgramCreate(BLOCK, &program));
-  RheoScope scope = rx_enter(RheoScopeRoot(program, p->params, 0), "flow");
-  RheoVal theta = rx_rows(program, "theta", p->d), x = rx_rows(program, "x", p->c);
-  out[0] = p->type->log_prob(p, scope, theta, x);
-  PetscCall(RheoPlanCreate(program, RHEO_SINGLE, 1, out, &p->log_prob_plan));
-  PetscCall(RheoProgramDestroy(&program));
-
-  PetscCall(RheoProgramCreate(BLOCK, &program));
-  scope = rx_enter(RheoScopeRoot(program, p->params, 0), "flow");
-  RheoVal noise = rx_noise(program, RheoFlowNoise(p->flow), "noise", p->d);
-  x = rx_rows(program, "x", p->c);
-  out[0] = p->type->sample(p, scope, noise, x, &out[1]);
-  PetscCall(RheoPlanCreate(program, RHEO_SINGLE, 2, out, &p->sample_plan));
-  PetscCall(RheoProgramDestroy(&program));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode AllocateFloats(size_t n, float **values)
-{
-  void *memory = NULL;
-
-  PetscFunctionBeginUser;
-  PetscCheck(!posix_memalign(&memory, 64, (n ? n : 1) * sizeof(float)), PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "No memory for %zu parameters", n);
-  memset(memory, 0, (n ? n : 1) * sizeof(float));
-  *values = memory;
-  PetscFunctionReturn(RHEO_OK);
-}
 
 PetscErrorCode RheoPosteriorCreate(RheoDeck deck, int n_data, RheoPosterior *posterior)
 {
@@ -130,36 +33,9 @@ PetscErrorCode RheoPosteriorCreate(RheoDeck deck, int n_data, RheoPosterior *pos
   PetscCall(RheoPriorCreate(&p->prior));
   PetscCall(RheoPriorSetFromDeck(p->prior, deck, "prior"));
   p->d = RheoPriorSize(p->prior);
-  PetscCall(ReadTransforms(p));
-  PetscCall(SetUpFlow(p));
-  PetscCall(Compile(p));
-  PetscCall(AllocateFloats(RheoParamsSize(p->params), &p->values));
-  PetscCall(RheoParamsInit(p->params, (uint64_t)p->run.seed, p->values));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode HistoryCopy(const RheoHistory *from, RheoHistory *to)
-{
-  const int64_t n = from->n;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscMalloc6(n, &to->epoch, n, &to->step, n, &to->train_loss, n, &to->validation_loss, n, &to->lr,
-                         n, &to->gradient_norm));
-  to->n = n;
-  PetscCall(PetscArraycpy(to->epoch, from->epoch, n));
-  PetscCall(PetscArraycpy(to->step, from->step, n));
-  PetscCall(PetscArraycpy(to->train_loss, from->train_loss, n));
-  PetscCall(PetscArraycpy(to->validation_loss, from->validation_loss, n));
-  PetscCall(PetscArraycpy(to->lr, from->lr, n));
-  PetscCall(PetscArraycpy(to->gradient_norm, from->gradient_norm, n));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode HistoryFree(RheoHistory *h)
-{
-  PetscFunctionBeginUser;
-  PetscCall(PetscFree6(h->epoch, h->step, h->train_loss, h->validation_loss, h->lr, h->gradient_norm));
-  h->n = 0;
+  PetscCall(RheoDataTransformRead(deck, p->c, &p->transform));
+  PetscCall(RheoDensityCreate(deck, p->type->density, p->type->objective, p->d, p->c, (uint64_t)p->run.seed,
+                              &p->density));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -169,16 +45,10 @@ PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior)
 
   PetscFunctionBeginUser;
   if (!p) PetscFunctionReturn(RHEO_OK);
-  PetscCall(RheoPlanDestroy(&p->sample_plan));
-  PetscCall(RheoPlanDestroy(&p->log_prob_plan));
-  PetscCall(RheoParamsDestroy(&p->params));
-  PetscCall(RheoFlowDestroy(&p->flow));
+  PetscCall(RheoTrainingFree(&p->training));
+  PetscCall(RheoDensityDestroy(&p->density));
   PetscCall(RheoPriorDestroy(&p->prior));
-  PetscCall(HistoryFree(&p->history));
   PetscCall(PetscFree(p->transform));
-  free(p->values);
-  free(p->m);
-  free(p->v);
   if (p->owns_deck) PetscCall(RheoDeckDestroy(&p->deck));
   PetscCall(PetscFree(*posterior));
   PetscFunctionReturn(RHEO_OK);
@@ -220,36 +90,6 @@ static PetscErrorCode Prepare(RheoPosterior p, int64_t n, const double *theta, c
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode RunTrainer(RheoPosterior p, const RheoRows *rows)
-{
-  const RheoObjectiveType *objective;
-  const RheoObjectiveModel model = {.flow = p->flow};
-  const RheoHistory *history;
-  RheoTrainer trainer;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoObjectiveFind(p->type->objective, &objective));
-  PetscCall(RheoTrainerCreate(p->comm, &trainer));
-  PetscCall(RheoTrainerSetFromDeck(trainer, p->deck, "train"));
-  PetscCall(RheoTrainerSetSeed(trainer, (uint64_t)p->run.seed));
-  PetscCall(RheoTrainerSetRows(trainer, rows));
-  PetscCall(RheoTrainerSetObjective(trainer, objective, &model, "flow"));
-  PetscCall(RheoTrainerSetParams(trainer, p->params, p->values));
-  PetscCall(RheoTrainerRun(trainer));
-  PetscCall(RheoTrainerGetReason(trainer, &p->reason));
-  PetscCall(RheoTrainerGetSpeed(trainer, &p->rows_per_second, &p->communication));
-  PetscCall(RheoTrainerGetHistory(trainer, &history));
-  PetscCall(HistoryFree(&p->history));
-  PetscCall(HistoryCopy(history, &p->history));
-  free(p->m);
-  free(p->v);
-  PetscCall(AllocateFloats(RheoParamsSize(p->params), &p->m));
-  PetscCall(AllocateFloats(RheoParamsSize(p->params), &p->v));
-  PetscCall(RheoTrainerGetState(trainer, p->m, p->v, &p->step));
-  PetscCall(RheoTrainerDestroy(&trainer));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *theta, const double *x,
                                   const double *weight)
 {
@@ -262,8 +102,8 @@ PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *thet
   rows.value[0] = t;
   rows.value[1] = y;
   rows.weight = weight ? w : NULL;
-  PetscCall(RheoFlowFit(p->flow, p->params, "flow", rows.n, t, y, p->values));
-  PetscCall(RunTrainer(p, &rows));
+  PetscCall(RheoDensityFit(p->density, rows.n, t, y));
+  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, &rows, p->density, &p->training));
   PetscCall(PetscFree3(t, y, w));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -271,14 +111,8 @@ PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *thet
 static PetscErrorCode ToFile(RheoPosterior p, double *sizes, RheoModelFile *file)
 {
   PetscFunctionBeginUser;
-  *file = (RheoModelFile){.estimator = p->type->name,
-                          .params = p->params,
-                          .values = p->values,
-                          .m = p->m,
-                          .v = p->v,
-                          .step = p->step,
-                          .history = p->history,
-                          .n_extras = 1};
+  *file = (RheoModelFile){.estimator = p->type->name, .n_extras = 1};
+  RheoTrainingPut(&p->training, p->density, file);
   PetscCall(RheoDeckGetText(p->deck, &file->deck));
   sizes[0] = p->d;
   sizes[1] = p->c;
@@ -308,23 +142,10 @@ PetscErrorCode RheoPosteriorGetChecksum(RheoPosterior posterior, uint64_t *check
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode SameLayout(RheoParams a, RheoParams b, PetscBool *same)
-{
-  PetscFunctionBeginUser;
-  *same = (PetscBool)(RheoParamsCount(a) == RheoParamsCount(b) && RheoParamsSize(a) == RheoParamsSize(b));
-  for (int i = 0; *same && i < RheoParamsCount(a); i++) {
-    const RheoParamView *u = RheoParamsView(a, i), *v = RheoParamsView(b, i);
-    *same =
-        (PetscBool)(!strcmp(u->name, v->name) && RheoShapeSame(u->shape, v->shape) && u->offset == v->offset);
-  }
-  PetscFunctionReturn(RHEO_OK);
-}
-
 PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior *posterior)
 {
   RheoModelFile file;
   RheoDeck deck;
-  PetscBool same;
   const RheoExtra *sizes = NULL;
 
   PetscFunctionBeginUser;
@@ -338,20 +159,9 @@ PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior 
   PetscCall(RheoPosteriorCreate(deck, (int)sizes->value[1], posterior));
   RheoPosterior p = *posterior;
   p->owns_deck = PETSC_TRUE;
-  PetscCall(SameLayout(p->params, file.params, &same));
-  RheoInputCheck(same && sizes->value[0] == p->d, comm,
-                 "%s: the parameters do not fit the network that its deck describes; was it written by "
-                 "another version of Rheo?",
-                 path);
-  memcpy(p->values, file.values, RheoParamsSize(p->params) * sizeof(float));
-  if (file.m && file.v) {
-    PetscCall(AllocateFloats(RheoParamsSize(p->params), &p->m));
-    PetscCall(AllocateFloats(RheoParamsSize(p->params), &p->v));
-    memcpy(p->m, file.m, RheoParamsSize(p->params) * sizeof(float));
-    memcpy(p->v, file.v, RheoParamsSize(p->params) * sizeof(float));
-  }
-  p->step = file.step;
-  PetscCall(HistoryCopy(&file.history, &p->history));
+  RheoInputCheck(sizes->value[0] == p->d, comm, "%s: holds %g parameters, the prior of its deck %d", path,
+                 sizes->value[0], p->d);
+  PetscCall(RheoTrainingTake(comm, path, &file, p->density, &p->training));
   PetscCall(RheoModelFileFree(&file));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -374,15 +184,15 @@ RheoDeck RheoPosteriorDeck(RheoPosterior posterior)
 }
 const RheoHistory *RheoPosteriorHistory(RheoPosterior posterior)
 {
-  return &posterior->history;
+  return &posterior->training.history;
 }
 
 PetscErrorCode RheoPosteriorGetTrainer(RheoPosterior posterior, RheoTrainReason *reason,
                                        double *rows_per_second, double *communication)
 {
   PetscFunctionBeginUser;
-  *reason = posterior->reason;
-  *rows_per_second = posterior->rows_per_second;
-  *communication = posterior->communication;
+  *reason = posterior->training.reason;
+  *rows_per_second = posterior->training.rows_per_second;
+  *communication = posterior->training.communication;
   PetscFunctionReturn(RHEO_OK);
 }

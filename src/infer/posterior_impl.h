@@ -1,21 +1,15 @@
 /* Private to src/infer: what a posterior holds and what an estimator type provides. */
 #pragma once
-#include "../program/plan.h"
 #include "posterior.h"
+#include "training.h"
 
 typedef struct {
   const char *name, *summary, *reference;
-  const char *objective; /* REQUIRED: what training minimises, of columns theta and x */
-  /* REQUIRED. noise (B, D), x (B, C) -> theta (B, D); *log_prob (B) */
-  RheoVal (*sample)(RheoPosterior posterior, RheoScope scope, RheoVal noise, RheoVal x, RheoVal *log_prob);
-  /* REQUIRED. theta (B, D), x (B, C) -> (B) */
-  RheoVal (*log_prob)(RheoPosterior posterior, RheoScope scope, RheoVal theta, RheoVal x);
+  const RheoDensityType *density; /* REQUIRED: of scores of parameters given data */
+  const char
+      *objective; /* what training minimises, of columns theta and x; NULL: as the density's deck says */
 } RheoEstimatorType;
 extern const RheoEstimatorType *const RheoEstimatorTypes[]; /* NULL at the end */
-
-typedef struct {
-  RheoStrings transform; /* names; one for all or one a column */
-} RheoDataConfig;
 
 struct RheoPosterior_ {
   MPI_Comm comm;
@@ -24,19 +18,24 @@ struct RheoPosterior_ {
   RheoRunConfig run;
   const RheoEstimatorType *type;
   RheoPrior prior;
-  RheoFlow flow;
   int d, c;
   int *transform; /* (c) place in RHEO_DATA_TRANSFORM_RULE */
-  RheoParams params;
-  float *values; /* (P) */
-  RheoPlan sample_plan, log_prob_plan;
-  /* of the training */
-  RheoHistory history;
-  float *m, *v;
-  int64_t step;
-  RheoTrainReason reason;
-  double rows_per_second, communication;
+  RheoDensity density;
+  RheoTraining training;
 };
 
-/* x (n, C) as the network sees it. */
+/* ---- data.c: the data as the network sees them ---- */
+/* Reads data.transform: transform (n_data), freed with PetscFree. */
+PetscErrorCode RheoDataTransformRead(RheoDeck deck, int n_data, int **transform);
+/* x (n, C) -> y (n, C). */
 void RheoPosteriorTransformData(RheoPosterior posterior, int64_t n, const double *x, float *y);
+/* One observation: context (C); one that is not finite is RHEO_ERR_INPUT. */
+PetscErrorCode RheoPosteriorObserve(RheoPosterior posterior, const double *x, float *context);
+
+/* ---- scores.c: parameters as the network sees them ---- */
+/* score (D) and its log density -> theta (D), in place too; returns log q(theta). */
+double RheoPosteriorFromScores(RheoPosterior posterior, const double *score, double log_q, double *theta);
+/* theta (D) -> score (D), 0 where there is none; returns log q(theta) - log q(score), -infinity outside the prior. */
+double RheoPosteriorToScores(RheoPosterior posterior, const double *theta, double *score);
+/* What log q(theta) has beyond log q(score) for parameter k, as a function of its score z. */
+double RheoPosteriorBeyond(RheoPosterior posterior, int k, double z);

@@ -1,6 +1,7 @@
 #include "../base/deck.h"
 #include "program_impl.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct RheoParams_ {
@@ -49,6 +50,28 @@ const RheoParamView *RheoParamsFind(RheoParams params, const char *name)
   for (int i = 0; i < params->n; i++)
     if (!strcmp(params->view[i]->name, name)) return params->view[i];
   return NULL;
+}
+
+int RheoParamsSame(RheoParams a, RheoParams b)
+{
+  int same = a->n == b->n && a->size == b->size;
+  for (int i = 0; same && i < a->n; i++) {
+    const RheoParamView *u = a->view[i], *v = b->view[i];
+    same = !strcmp(u->name, v->name) && RheoShapeSame(u->shape, v->shape) && u->offset == v->offset;
+  }
+  return same;
+}
+
+PetscErrorCode RheoParamsAllocate(RheoParams params, float **values)
+{
+  const size_t bytes = (params->size ? params->size : 1) * sizeof(float);
+  void *memory = NULL;
+  PetscFunctionBeginUser;
+  PetscCheck(!posix_memalign(&memory, 64, bytes), PETSC_COMM_SELF, PETSC_ERR_MEM,
+             "No memory for %zu parameters", params->size);
+  memset(memory, 0, bytes);
+  *values = memory;
+  PetscFunctionReturn(RHEO_OK);
 }
 
 /* ---- Naming a parameter ---- */

@@ -42,6 +42,12 @@ int RheoParamsCount(RheoParams params);
 const RheoParamView *RheoParamsView(RheoParams params, int i);
 const RheoParamView *RheoParamsFind(RheoParams params, const char *name); /* NULL where absent */
 
+/* Whether both lay the same names out in the same places. */
+int RheoParamsSame(RheoParams a, RheoParams b);
+
+/* values (P): zeros; freed with free. */
+PetscErrorCode RheoParamsAllocate(RheoParams params, float **values);
+
 /* values (P): initial values, a pure function of (seed, place). Not collective. */
 PetscErrorCode RheoParamsInit(RheoParams params, uint64_t seed, float *values);
 

@@ -146,9 +146,11 @@ static void NothingOutside(void **state)
     RheoDeck deck;
     Trained(priors[i], "", &p, &deck);
     const int d = RheoPosteriorSize(p);
-    for (int v = 0; v < RheoParamsCount(p->params); v++) {
-      const RheoParamView *view = RheoParamsView(p->params, v);
-      for (size_t k = 0; !view->init.frozen && k < view->size; k++) p->values[view->offset + k] *= 30;
+    RheoParams params = RheoDensityParams(p->density);
+    float *values = RheoDensityValues(p->density);
+    for (int v = 0; v < RheoParamsCount(params); v++) {
+      const RheoParamView *view = RheoParamsView(params, v);
+      for (size_t k = 0; !view->init.frozen && k < view->size; k++) values[view->offset + k] *= 30;
     }
     OK(RheoPriorGetBounds(p->prior, lower, upper));
     OK(RheoPosteriorSample(p, Observed, 5, 0, M, theta, log_q));

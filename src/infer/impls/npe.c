@@ -3,21 +3,10 @@
  * 2016, eq. 2, for one round; Greenberg, Nonnenmacher & Macke 2019. Cost: one pass of the flow a row. */
 #include "../posterior_impl.h"
 
-static RheoVal Sample(RheoPosterior posterior, RheoScope scope, RheoVal noise, RheoVal x, RheoVal *log_prob)
-{
-  return rx_flow_sample(posterior->flow, scope, noise, x, log_prob);
-}
-
-static RheoVal LogProb(RheoPosterior posterior, RheoScope scope, RheoVal theta, RheoVal x)
-{
-  return rx_flow_log_prob(posterior->flow, scope, theta, x);
-}
-
 const RheoEstimatorType RheoEstimatorType_Npe = {
     .name = "npe",
     .summary = "neural posterior estimation: a conditional flow by maximum likelihood",
     .reference = "Papamakarios & Murray 2016",
+    .density = &RheoDensityType_Flow,
     .objective = "nll",
-    .sample = Sample,
-    .log_prob = LogProb,
 };

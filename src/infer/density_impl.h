@@ -1,0 +1,39 @@
+/* Private to src/infer: what a kind of density provides. */
+#pragma once
+#include "density.h"
+
+struct RheoDensityType {
+  const char *name; /* of the deck's section, and of the scope */
+  /* All REQUIRED. create reads the deck, names every parameter in q->params and fills in q->data, q->model and, where it is
+   * NULL, q->objective. */
+  PetscErrorCode (*create)(RheoDensity q, RheoDeck deck);
+  PetscErrorCode (*destroy)(RheoDensity q);
+  PetscErrorCode (*fit)(RheoDensity q, int64_t n, const float *z, const float *context);
+  PetscErrorCode (*sample)(RheoDensity q, const RheoDensityRows *rows, double *z, double *log_q);
+  PetscErrorCode (*log_prob)(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q);
+  PetscErrorCode (*point_create)(RheoDensityPoint point);
+  PetscErrorCode (*point_destroy)(RheoDensityPoint point);
+  PetscErrorCode (*point_evaluate)(RheoDensityPoint point, const double *z, double *log_q, double *gradient);
+};
+
+struct RheoDensity_ {
+  const RheoDensityType *type;
+  int d, c;
+  const RheoObjectiveType *objective;
+  RheoObjectiveModel model;
+  RheoParams params;
+  float *values; /* (P) */
+  void *data;    /* the kind's own */
+};
+
+struct RheoDensityPoint_ {
+  RheoDensity q;
+  double *context; /* (C) */
+  void *data;
+};
+
+/* context (n, C) of rows first .. first + n - 1 of rows. */
+void RheoDensityContext(RheoDensity q, const RheoDensityRows *rows, int64_t first, int64_t n, float *context);
+/* noise (n, D) of the same rows, of a kind that flows and sources start from. */
+void RheoDensityNoise(const RheoDensityRows *rows, RheoInputKind kind, int d, int64_t first, int64_t n,
+                      float *noise);

@@ -1,0 +1,96 @@
+#include "training.h"
+#include <stdlib.h>
+#include <string.h>
+
+static PetscErrorCode HistoryCopy(const RheoHistory *from, RheoHistory *to)
+{
+  const int64_t n = from->n;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc6(n, &to->epoch, n, &to->step, n, &to->train_loss, n, &to->validation_loss, n, &to->lr,
+                         n, &to->gradient_norm));
+  to->n = n;
+  PetscCall(PetscArraycpy(to->epoch, from->epoch, n));
+  PetscCall(PetscArraycpy(to->step, from->step, n));
+  PetscCall(PetscArraycpy(to->train_loss, from->train_loss, n));
+  PetscCall(PetscArraycpy(to->validation_loss, from->validation_loss, n));
+  PetscCall(PetscArraycpy(to->lr, from->lr, n));
+  PetscCall(PetscArraycpy(to->gradient_norm, from->gradient_norm, n));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTrainingFree(RheoTraining *training)
+{
+  RheoHistory *h = &training->history;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscFree6(h->epoch, h->step, h->train_loss, h->validation_loss, h->lr, h->gradient_norm));
+  free(training->m);
+  free(training->v);
+  *training = (RheoTraining){0};
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, const RheoRows *rows, RheoDensity density,
+                               RheoTraining *training)
+{
+  RheoParams params = RheoDensityParams(density);
+  const RheoHistory *history;
+  RheoTrainer trainer;
+  MPI_Comm comm;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoTrainingFree(training));
+  PetscCall(RheoDeckGetComm(deck, &comm));
+  PetscCall(RheoTrainerCreate(comm, &trainer));
+  PetscCall(RheoTrainerSetFromDeck(trainer, deck, "train"));
+  PetscCall(RheoTrainerSetSeed(trainer, seed));
+  PetscCall(RheoTrainerSetRows(trainer, rows));
+  PetscCall(RheoTrainerSetObjective(trainer, RheoDensityObjective(density), RheoDensityModel(density),
+                                    RheoDensityScope(density)));
+  PetscCall(RheoTrainerSetParams(trainer, params, RheoDensityValues(density)));
+  PetscCall(RheoTrainerRun(trainer));
+  PetscCall(RheoTrainerGetReason(trainer, &training->reason));
+  PetscCall(RheoTrainerGetSpeed(trainer, &training->rows_per_second, &training->communication));
+  PetscCall(RheoTrainerGetHistory(trainer, &history));
+  PetscCall(HistoryCopy(history, &training->history));
+  PetscCall(RheoParamsAllocate(params, &training->m));
+  PetscCall(RheoParamsAllocate(params, &training->v));
+  PetscCall(RheoTrainerGetState(trainer, training->m, training->v, &training->step));
+  PetscCall(RheoTrainerDestroy(&trainer));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+void RheoTrainingPut(const RheoTraining *training, RheoDensity density, RheoModelFile *file)
+{
+  file->params = RheoDensityParams(density);
+  file->values = RheoDensityValues(density);
+  file->m = training->m;
+  file->v = training->v;
+  file->step = training->step;
+  file->history = training->history;
+}
+
+PetscErrorCode RheoTrainingTake(MPI_Comm comm, const char *path, const RheoModelFile *file,
+                                RheoDensity density, RheoTraining *training)
+{
+  RheoParams params = RheoDensityParams(density);
+  const size_t bytes = RheoParamsSize(params) * sizeof(float);
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(RheoParamsSame(params, file->params), comm,
+                 "%s: the parameters do not fit the network that its deck describes; was it written by "
+                 "another version of Rheo?",
+                 path);
+  PetscCall(RheoTrainingFree(training));
+  memcpy(RheoDensityValues(density), file->values, bytes);
+  if (file->m && file->v) {
+    PetscCall(RheoParamsAllocate(params, &training->m));
+    PetscCall(RheoParamsAllocate(params, &training->v));
+    memcpy(training->m, file->m, bytes);
+    memcpy(training->v, file->v, bytes);
+  }
+  training->step = file->step;
+  PetscCall(HistoryCopy(&file->history, &training->history));
+  PetscFunctionReturn(RHEO_OK);
+}

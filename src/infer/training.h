@@ -1,0 +1,24 @@
+/* What a training leaves behind beside the parameters: history, optimiser state, speed. It goes into the model file, so that
+ * a loaded model tells how it was made and its training can go on. */
+#pragma once
+#include "../train/model_file.h"
+#include "density.h"
+
+typedef struct {
+  RheoHistory history;
+  float *m, *v; /* (P) or NULL */
+  int64_t step;
+  RheoTrainReason reason;
+  double rows_per_second, communication; /* as RheoTrainerGetSpeed */
+} RheoTraining;
+
+/* Trains density on rows, by section `train` of the deck. Frees what training held before. Collective. */
+PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, const RheoRows *rows, RheoDensity density,
+                               RheoTraining *training);
+PetscErrorCode RheoTrainingFree(RheoTraining *training);
+
+/* To a file, which borrows, and from one, which is copied, values included. A file whose layout is another is RHEO_ERR_INPUT
+ * on comm; path is for that message. */
+void RheoTrainingPut(const RheoTraining *training, RheoDensity density, RheoModelFile *file);
+PetscErrorCode RheoTrainingTake(MPI_Comm comm, const char *path, const RheoModelFile *file,
+                                RheoDensity density, RheoTraining *training);

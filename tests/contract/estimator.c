@@ -1,0 +1,261 @@
+/* Every estimator of the table keeps a posterior's promises: the deck finds it by its name, its samples have the density it
+ * says, which integrates to one over the prior; nothing leaves the prior, whatever the parameters; a sample depends on its
+ * seed and number alone; a file changes nothing; no sample is denser than the maximum.
+ * ranks: 1 2
+ * timeout: 120 */
+#include "base/log.h"
+#include "base/provenance.h"
+#include "infer/posterior_impl.h"
+#include "sim_deck.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N = 1000, D = 2, C = 3 };
+
+static const char Deck[] =
+    "seed: 3\n"
+    "estimator: %s\n"
+    "prior: {a: {family: uniform, lower: -1, upper: 3}, b: {family: normal, mean: 0.4, "
+    "sd: 0.5, lower: 0}}\n"
+    "flow: {stack: [maf, permutation], repeat: 2, net: {hidden: 16, layers: 1, activation: tanh}}\n"
+    "train: {batch: 100, shards: 2, epochs: 20, lr: 5e-3, validation: 0.1}\n";
+
+static const char *const names[] = {
+#define RHEO_ESTIMATOR(symbol, name) #name,
+#include "infer/estimator_types.def"
+#undef RHEO_ESTIMATOR
+};
+enum { N_NAMES = sizeof names / sizeof *names };
+
+static const double Observed[C] = {0.5, -0.7, 1};
+
+typedef struct {
+  RheoDeck deck;
+  RheoPosterior posterior;
+} Case;
+
+/* Draws of the prior, and data that know the parameters' scores. */
+static void Simulate(RheoPrior prior, double *theta, double *x)
+{
+  for (int i = 0; i < N; i++) {
+    RheoStream draw = RheoStreamMake(1, RHEO_STREAM_PRIOR, 0, (uint64_t)i),
+               noise = RheoStreamMake(1, RHEO_STREAM_SIMULATE, 0, (uint64_t)i);
+    RheoPriorSample(prior, &draw, theta + i * D);
+    for (int k = 0; k < C; k++)
+      x[i * C + k] = RheoPriorToNormal(prior, k % D, theta[i * D + k % D]) + 0.8 * RheoStreamNormal(&noise);
+  }
+}
+
+static Case Trained(int type)
+{
+  static double theta[N * D], x[N * C];
+  char text[2048];
+  Case c;
+  snprintf(text, sizeof text, Deck, names[type]);
+  c.deck = DeckOf(text);
+  OK(RheoPosteriorCreate(c.deck, C, &c.posterior));
+  Simulate(RheoPosteriorPrior(c.posterior), theta, x);
+  OK(RheoPosteriorTrain(c.posterior, N, theta, x, NULL));
+  return c;
+}
+
+static void Free(Case *c)
+{
+  OK(RheoPosteriorDestroy(&c->posterior));
+  OK(RheoDeckDestroy(&c->deck));
+}
+
+static void Names(void **state)
+{
+  (void)state;
+  for (int t = 0; t < N_NAMES; t++) {
+    assert_non_null(RheoEstimatorTypes[t]);
+    assert_string_equal(RheoEstimatorTypes[t]->name, names[t]);
+    assert_true(RheoEstimatorTypes[t]->summary && RheoEstimatorTypes[t]->reference);
+  }
+  assert_null(RheoEstimatorTypes[N_NAMES]);
+}
+
+static void SamplesHaveTheirDensity(void **state)
+{
+  enum { M = 300 };
+  static double theta[M * D], sampled[M], asked[M];
+  (void)state;
+  for (int t = 0; t < N_NAMES; t++) {
+    Case c = Trained(t);
+    OK(RheoPosteriorSample(c.posterior, Observed, 5, 0, M, theta, sampled));
+    OK(RheoPosteriorLogProb(c.posterior, M, theta, Observed, PETSC_TRUE, asked));
+    for (int i = 0; i < M; i++)
+      if (!(fabs(sampled[i] - asked[i]) < 2e-3 * (1 + fabs(asked[i]))))
+        fail_msg("%s, sample %d: %g, %g", names[t], i, sampled[i], asked[i]);
+    Free(&c);
+  }
+}
+
+/* Over scores, where the density is smooth and dies out: the plain sum is then as good as any rule. */
+static void DensitiesAreNormalised(void **state)
+{
+  enum { POINTS = 121 };
+  static double theta[POINTS * POINTS * D], log_q[POINTS * POINTS], change[POINTS * POINTS];
+  const double step = 12.0 / (POINTS - 1);
+  (void)state;
+  for (int t = 0; t < N_NAMES; t++) {
+    Case c = Trained(t);
+    RheoPrior prior = RheoPosteriorPrior(c.posterior);
+    double sum = 0;
+    for (int i = 0; i < POINTS * POINTS; i++) {
+      const double z[D] = {-6 + step * (i / POINTS), -6 + step * (i % POINTS)};
+      change[i] = 0;
+      for (int k = 0; k < D; k++) {
+        theta[i * D + k] = RheoPriorFromNormal(prior, k, z[k]);
+        change[i] -= 0.5 * z[k] * z[k] + 0.91893853320467274178 +
+                     RheoPriorMarginalLogDensity(prior, k, theta[i * D + k]);
+      }
+    }
+    OK(RheoPosteriorLogProb(c.posterior, POINTS * POINTS, theta, Observed, PETSC_TRUE, log_q));
+    for (int i = 0; i < POINTS * POINTS; i++) sum += exp(log_q[i] + change[i]) * step * step;
+    print_message("%s: the density integrates to %.5f\n", names[t], sum);
+    assert_true(fabs(sum - 1) < 3e-3);
+    const double outside[D] = {3.01, 0.5};
+    OK(RheoPosteriorLogProb(c.posterior, 1, outside, Observed, PETSC_TRUE, log_q));
+    assert_true(log_q[0] == -INFINITY);
+    Free(&c);
+  }
+}
+
+/* A network gone wild. Where a solver gives up there is no sample rather than a wrong one. */
+static void NothingOutside(void **state)
+{
+  enum { M = 200 };
+  static double theta[M * D];
+  double lower[D], upper[D], widest = 0;
+  (void)state;
+  for (int t = 0; t < N_NAMES; t++) {
+    Case c = Trained(t);
+    RheoParams params = RheoDensityParams(c.posterior->density);
+    float *values = RheoDensityValues(c.posterior->density);
+    for (int v = 0; v < RheoParamsCount(params); v++) {
+      const RheoParamView *view = RheoParamsView(params, v);
+      for (size_t k = 0; !view->init.frozen && k < view->size; k++) values[view->offset + k] *= 10;
+    }
+    OK(RheoPriorGetBounds(RheoPosteriorPrior(c.posterior), lower, upper));
+    OK(RheoPosteriorSample(c.posterior, Observed, 5, 0, M, theta, NULL));
+    int n = 0;
+    for (int i = 0; i < M * D; i++) {
+      const int k = i % D;
+      if (isnan(theta[i])) continue;
+      if (!(theta[i] > lower[k] && theta[i] < upper[k])) fail_msg("%s: sample %g", names[t], theta[i]);
+      widest = fmax(widest, fabs(RheoPriorToNormal(RheoPosteriorPrior(c.posterior), k, theta[i])));
+      n++;
+    }
+    assert_true(n > M);
+    Free(&c);
+  }
+  print_message("widest score %g\n", widest);
+  assert_true(widest > 5); /* or nothing was tried */
+}
+
+static void SamplesDependOnTheirNumberOnly(void **state)
+{
+  enum { M = 300 };
+  static double theta[M * D], log_q[M], again[M * D], log_again[M];
+  const int cuts[] = {0, 1, 2, 63, 64, 200, M};
+  (void)state;
+  for (int t = 0; t < N_NAMES; t++) {
+    Case c = Trained(t);
+    OK(RheoPosteriorSample(c.posterior, Observed, 9, 0, M, theta, log_q));
+    for (int i = 0; cuts[i] < M; i++)
+      OK(RheoPosteriorSample(c.posterior, Observed, 9, (uint64_t)cuts[i], cuts[i + 1] - cuts[i],
+                             again + cuts[i] * D, log_again + cuts[i]));
+    assert_memory_equal(theta, again, sizeof theta);
+    assert_memory_equal(log_q, log_again, sizeof log_q);
+    Free(&c);
+  }
+}
+
+static void FilesChangeNothing(void **state)
+{
+  enum { M = 100 };
+  static double theta[M * D], log_q[M], again[M * D], log_again[M];
+  (void)state;
+  for (int t = 0; t < N_NAMES; t++) {
+    Case c = Trained(t);
+    RheoPosterior loaded;
+    uint64_t one, two;
+    OK(RheoPosteriorSave(c.posterior, "posterior.h5"));
+    OK(RheoPosteriorLoad(PETSC_COMM_WORLD, "posterior.h5", &loaded));
+    OK(RheoPosteriorGetChecksum(c.posterior, &one));
+    OK(RheoPosteriorGetChecksum(loaded, &two));
+    assert_true(one == two);
+    OK(RheoPosteriorSample(c.posterior, Observed, 2, 0, M, theta, log_q));
+    OK(RheoPosteriorSample(loaded, Observed, 2, 0, M, again, log_again));
+    assert_memory_equal(theta, again, sizeof theta);
+    assert_memory_equal(log_q, log_again, sizeof log_q);
+    OK(RheoPosteriorDestroy(&loaded));
+    Free(&c);
+  }
+}
+
+/* Rows of data without a value have no sample and no density, and do not spoil their neighbours. */
+static void RowsWithoutData(void **state)
+{
+  const double x[3 * C] = {0.5, -0.7, 1, NAN, 0, 0, 0.2, 0.1, -0.3};
+  const uint64_t index[3] = {7, 8, 9};
+  double theta[3 * D], log_q[3];
+  (void)state;
+  for (int t = 0; t < N_NAMES; t++) {
+    Case c = Trained(t);
+    OK(RheoPosteriorSampleRows(c.posterior, 3, x, 1, index, theta, log_q));
+    assert_true(isfinite(theta[0]) && isfinite(log_q[0]) && isfinite(theta[2 * D]) && isfinite(log_q[2]));
+    assert_true(isnan(theta[D]) && isnan(log_q[1]));
+    for (int k = 0; k < D; k++) theta[D + k] = theta[k];
+    OK(RheoPosteriorLogProb(c.posterior, 3, theta, x, PETSC_FALSE, log_q));
+    assert_true(isfinite(log_q[0]) && isnan(log_q[1]) && isfinite(log_q[2]));
+    Free(&c);
+  }
+}
+
+static void MaximumIsOne(void **state)
+{
+  enum { M = 1000 };
+  static double theta[M * D], log_q[M];
+  (void)state;
+  for (int t = 0; t < N_NAMES; t++) {
+    Case c = Trained(t);
+    double top[D], log_top, asked;
+    OK(RheoPosteriorMap(c.posterior, Observed, 4, top, &log_top));
+    OK(RheoPosteriorLogProb(c.posterior, 1, top, Observed, PETSC_TRUE, &asked));
+    if (!(fabs(asked - log_top) < 2e-3))
+      fail_msg("%s: maximum %g, density there %g", names[t], log_top, asked);
+    OK(RheoPosteriorSample(c.posterior, Observed, 77, 0, M, theta, log_q));
+    for (int s = 0; s < M; s++)
+      if (log_q[s] > log_top + 5e-3) fail_msg("%s: %g, maximum %g", names[t], log_q[s], log_top);
+    Free(&c);
+  }
+}
+
+int main(int argc, char **argv)
+{
+  char folder[64];
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(Names),
+      cmocka_unit_test(SamplesHaveTheirDensity),
+      cmocka_unit_test(DensitiesAreNormalised),
+      cmocka_unit_test(NothingOutside),
+      cmocka_unit_test(SamplesDependOnTheirNumberOnly),
+      cmocka_unit_test(FilesChangeNothing),
+      cmocka_unit_test(RowsWithoutData),
+      cmocka_unit_test(MaximumIsOne),
+  };
+  if (RheoInitialize(&argc, &argv)) return 1;
+  PetscMPIInt size;
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  snprintf(folder, sizeof folder, "estimator_%d", size);
+  if (RheoMakeDirectory(PETSC_COMM_WORLD, folder) || chdir(folder)) return 1;
+  RheoLogSetLevel(RHEO_LOG_ERROR);
+  int failed = cmocka_run_group_tests(tests, NULL, NULL), any = 0;
+  MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
+  return RheoFinalize() || any;
+}
