@@ -12,7 +12,7 @@ const RheoKey RheoCnfKeys[] = {
      "from source to data in training"},
     {"sigma", RHEO_KEY_REAL, FIELD(sigma), "0", "[0, inf)", "width of the path"},
     {"source", RHEO_KEY_CHOICE, FIELD(source), "normal", "normal|uniform|data", "what stands at t = 0"},
-    {"coupling", RHEO_KEY_CHOICE, FIELD(coupling), "independent", "independent",
+    {"coupling", RHEO_KEY_CHOICE, FIELD(coupling), "independent", "independent|exact|sinkhorn|c2ot|weighted",
      "which source sample goes with which data sample"},
     {"coupling_batch", RHEO_KEY_COUNT, FIELD(coupling_batch), "0", "[0, inf)",
      "rows coupled at once, a multiple of train.batch; 0: train.batch"},

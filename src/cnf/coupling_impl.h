@@ -1,4 +1,4 @@
-/* Private to src/cnf: the table of couplings. */
+/* Private to src/cnf: the couplings of coupling_types.def. */
 #pragma once
 #include "coupling.h"
 

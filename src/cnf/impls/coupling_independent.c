@@ -1,8 +1,8 @@
-/* Rows as they come: row i of the source with row i of the data (Tong et al. 2024, I-CFM). */
+/* Pairs as they were drawn: independent conditional flow matching (Tong et al., TMLR 2024, section 3.2.1). */
 #include "../coupling_impl.h"
 
 const RheoCouplingType RheoCouplingType_Independent = {
     .name = "independent",
-    .summary = "rows as they come",
-    .reference = "Tong et al. 2024",
+    .summary = "pairs as they were drawn",
+    .reference = "Tong et al., TMLR 2024 (I-CFM)",
 };
