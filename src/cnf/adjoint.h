@@ -1,8 +1,13 @@
 /* Gradients through an ODE solve, by TSAdjoint: exact for the steps that were taken (discrete adjoint).
  *
- * State of a row: z (D), and with log_det the integral of the divergence, and one integral for each regulariser that is
- * on. Fixed steps keep the state at checkpoints only and recompute between them (own, since Debian's PETSc has no
- * Revolve); adaptive steps keep every stage in memory.
+ * State of a row: z (D), with log_det the integral of the divergence, and with regularisers that of their weighted sum.
+ * With checkpoints, fixed steps keep the state at checkpoints only and recompute between them (own, since Debian's PETSc
+ * has no Revolve); adaptive steps keep every stage in memory. An adaptive solve is differentiated with the lengths of its
+ * steps held fixed; the worst sample decides on them.
+ *
+ * Every scheme of scheme.h gives right gradients: TSAdjoint brings the costate, and the sums over parameters, which PETSc
+ * 3.16.5 to 3.21.3 get wrong where a weight of the scheme is zero (2b, 5dp, midpoint, ...), are our own. Cost: one
+ * evaluation of the field a stage forward, one with its vector-Jacobian product backward.
  */
 #pragma once
 #include "cnf.h"
@@ -13,24 +18,30 @@ typedef struct {
   int64_t checkpoints; /* states kept of a solve with fixed steps; 0: all stages of all steps */
   PetscBool log_det;   /* integrate the divergence (solve.divergence, probes) */
   double kinetic;      /* weight of the integral of |v|^2 (Finlay et al. 2020, RNODE) */
-  double jacobian;     /* of |e^T dv/dz|^2 (RNODE) */
-  double acceleration; /* of |dv/dt along the path|^2 */
+  double jacobian; /* of |e^T dv/dz|^2 over the probes (RNODE), or |dv/dz|^2 where the divergence is exact */
+  double acceleration; /* of |dv/dt + (dv/dz) v|^2, along the path */
 } RheoAdjointConfig;
 
 typedef struct RheoAdjoint_ *RheoAdjoint;
 
-/* Compiled for at most `rows` rows at once. A scheme whose gradients this PETSc gets wrong is RHEO_ERR_INPUT. Not collective. */
+/* Compiled for at most `rows` rows at once. Checkpoints without fixed steps, and adaptive steps by a scheme that has no error
+ * estimate, are RHEO_ERR_INPUT. Not collective. */
 PetscErrorCode RheoAdjointCreate(RheoCnf cnf, RheoParams params, const char *scope_name, int rows,
                                  const RheoAdjointConfig *config, RheoAdjoint *adjoint);
 PetscErrorCode RheoAdjointDestroy(RheoAdjoint *adjoint);
 
 /* Solves z (n, D) from t0 to t1 in place, n at most rows, and remembers the way. log_det (n) and penalty (n) (the weighted
- * sum of regularisers) or NULL. noise (n, probes, D) for Hutchinson and the Jacobian's penalty, or NULL. Returns with
- * *status not RHEO_SOLVE_DONE where the solve failed; nothing then may be differentiated. */
+ * sum of regularisers) or NULL. noise (n, probes, D) where the divergence is estimated, for it and for the Jacobian's
+ * penalty; NULL otherwise. Returns with *status not RHEO_SOLVE_DONE where the solve failed; nothing then may be
+ * differentiated. After fixed steps rows that are not finite spoil no others, which are delivered. */
 PetscErrorCode RheoAdjointForward(RheoAdjoint adjoint, const float *values, int64_t n, double t0, double t1,
                                   double *z, const double *context, const double *noise, double *log_det,
                                   double *penalty, RheoSolveStatus *status);
-/* dz (n, D): in, the derivative of a loss with respect to z(t1); out, with respect to z(t0). dlog_det, dpenalty (n) or
+/* Once after each forward solve. dz (n, D): in, the derivative of a loss with respect to z(t1); out, with respect to z(t0). dlog_det, dpenalty (n) or
  * NULL; dcontext (n, C) or NULL is set; dvalues (P) or NULL is added to. */
 PetscErrorCode RheoAdjointBackward(RheoAdjoint adjoint, double *dz, const double *dlog_det,
                                    const double *dpenalty, double *dcontext, double *dvalues);
+
+/* Repeat the steps of the last solve rather than choose them anew, so that what is differentiated is a smooth function (line
+ * searches, difference quotients). No effect on fixed steps. Not collective. */
+PetscErrorCode RheoAdjointFreeze(RheoAdjoint adjoint, PetscBool frozen);

@@ -1,0 +1,216 @@
+/* Forward solves that remember their way, and the way back.
+ *
+ * Checkpointing: N fixed steps are cut into as many segments as there may be checkpoints, and only the state at each
+ * one's start is kept. The last is solved on tape at once; going back, each earlier one is solved a second time, on
+ * tape, from its start. The steps are the same numbers both times, so that the gradient is the same too. With K
+ * checkpoints of N steps of s stages K + (s + 1) N/K states are in memory rather than (s + 1) N, for at most one more
+ * forward solve. */
+#include "adjoint_impl.h"
+#include <math.h>
+#include <string.h>
+
+static PetscErrorCode CheckConfig(RheoCnf cnf, const RheoAdjointConfig *config, int rows)
+{
+  PetscFunctionBeginUser;
+  PetscCheck(rows > 0 && RheoCnfFeatures(cnf) > 0, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
+             "No rows or no features");
+  RheoInputCheck(
+      config->checkpoints == 0 || config->solve.steps > 0, PETSC_COMM_SELF,
+      "checkpoints need fixed steps: the adjoint of adaptive steps keeps every stage (got checkpoints "
+      "%lld, steps 0)",
+      (long long)config->checkpoints);
+  RheoInputCheck(config->kinetic >= 0 && config->jacobian >= 0 && config->acceleration >= 0, PETSC_COMM_SELF,
+                 "weights of regularisers must not be negative");
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoAdjointCreate(RheoCnf cnf, RheoParams params, const char *scope_name, int rows,
+                                 const RheoAdjointConfig *config, RheoAdjoint *out)
+{
+  RheoAdjoint adjoint;
+
+  PetscFunctionBeginUser;
+  *out = NULL;
+  PetscCall(CheckConfig(cnf, config, rows));
+  PetscCall(PetscNew(&adjoint));
+  *out = adjoint;
+  adjoint->config = *config;
+  PetscCall(RheoAdjointFieldCreate(cnf, params, scope_name, rows, config, &adjoint->field));
+  PetscCall(RheoAdjointStepsCreate(adjoint));
+  PetscCall(PetscMalloc1((size_t)adjoint->field.rows * (size_t)adjoint->field.c, &adjoint->dcontext));
+  if (config->checkpoints > 0) {
+    adjoint->n_segments = PetscMin(config->checkpoints, config->solve.steps);
+    PetscCall(PetscMalloc1((size_t)adjoint->n_segments * adjoint->field.n_state, &adjoint->checkpoint));
+  } else {
+    adjoint->n_segments = 1;
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoAdjointDestroy(RheoAdjoint *adjoint)
+{
+  PetscFunctionBeginUser;
+  if (!*adjoint) PetscFunctionReturn(RHEO_OK);
+  PetscCall(RheoAdjointStepsDestroy(*adjoint));
+  PetscCall(RheoAdjointFieldDestroy(&(*adjoint)->field));
+  PetscCall(PetscFree((*adjoint)->checkpoint));
+  PetscCall(PetscFree((*adjoint)->dcontext));
+  PetscCall(PetscFree(*adjoint));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoAdjointFreeze(RheoAdjoint adjoint, PetscBool frozen)
+{
+  PetscFunctionBeginUser;
+  PetscCheck(!frozen || !adjoint->adaptive || adjoint->n_times > 1, PETSC_COMM_SELF, PETSC_ERR_ORDER,
+             "There is no solve yet whose steps could be repeated");
+  if (adjoint->adaptive && frozen != adjoint->frozen) PetscCall(RheoAdjointStepsFreeze(adjoint, frozen));
+  adjoint->frozen = frozen;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Rows of the caller and blocks of the state ---- */
+
+/* x (rows, width) takes given (n, width), NULL for zeros; rows from n on copy row n - 1, or are zero. */
+static void Spread(int rows, int64_t n, int width, const double *given, PetscBool copy, double *x)
+{
+  const size_t known = (size_t)n * (size_t)width, all = (size_t)rows * (size_t)width;
+  if (given) memcpy(x, given, known * sizeof *x);
+  for (size_t i = given ? known : 0; i < all; i++) x[i] = given && copy ? x[i - (size_t)width] : 0;
+}
+
+static void StartState(const RheoAdjoint adjoint, const double *z, double *state)
+{
+  const RheoAdjointField *f = &adjoint->field;
+  const size_t n_z = (size_t)f->rows * (size_t)f->d;
+  Spread(f->rows, adjoint->n, f->d, z, PETSC_TRUE, state);
+  memset(state + n_z, 0, (f->n_state - n_z) * sizeof *state);
+}
+
+/* The rows of an integral of the state; NaN for rows that were lost, like all of them. */
+static void ReadState(const RheoAdjoint adjoint, const double *state, double *z, double *log_det,
+                      double *penalty)
+{
+  const RheoAdjointField *f = &adjoint->field;
+  const size_t rows = (size_t)f->rows, n_z = rows * (size_t)f->d, n = (size_t)adjoint->n;
+  memcpy(z, state, n * (size_t)f->d * sizeof *z);
+  if (log_det) memcpy(log_det, state + n_z, n * sizeof *log_det);
+  if (penalty && f->penalty) memcpy(penalty, state + n_z + (f->log_det ? rows : 0), n * sizeof *penalty);
+  if (penalty && !f->penalty) memset(penalty, 0, n * sizeof *penalty);
+}
+
+static PetscBool IsFinite(const double *x, size_t n)
+{
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) sum += fabs(x[i]);
+  return (PetscBool)isfinite(sum);
+}
+
+/* ---- Forward ---- */
+
+static PetscErrorCode KeepState(RheoAdjoint adjoint, int64_t i)
+{
+  const double *x;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArrayRead(adjoint->state, &x));
+  memcpy(adjoint->checkpoint + (size_t)i * adjoint->field.n_state, x, adjoint->field.n_state * sizeof *x);
+  PetscCall(VecRestoreArrayRead(adjoint->state, &x));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode ReturnState(RheoAdjoint adjoint, int64_t i)
+{
+  double *x;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArrayWrite(adjoint->state, &x));
+  memcpy(x, adjoint->checkpoint + (size_t)i * adjoint->field.n_state, adjoint->field.n_state * sizeof *x);
+  PetscCall(VecRestoreArrayWrite(adjoint->state, &x));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoAdjointForward(RheoAdjoint adjoint, const float *values, int64_t n, double t0, double t1,
+                                  double *z, const double *context, const double *noise, double *log_det,
+                                  double *penalty, RheoSolveStatus *status)
+{
+  RheoAdjointField *f = &adjoint->field;
+  double *x;
+
+  PetscFunctionBeginUser;
+  PetscCheck(n > 0 && n <= f->rows && t0 != t1, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
+             "%lld rows for at most %d, from t = %g to %g", (long long)n, f->rows, t0, t1);
+  PetscCheck((context || !f->c) && (noise || !f->noise) && (f->log_det || !log_det), PETSC_COMM_SELF,
+             PETSC_ERR_ARG_NULL, "The context or the noise is missing, or log_det was not configured");
+  RheoAdjointFieldSet(f, values, n, context, noise);
+  adjoint->n = n;
+  adjoint->now = (RheoAdjointStage){.sign = t1 > t0 ? 1 : -1, .t0 = t0};
+  adjoint->length = fabs(t1 - t0);
+  PetscCall(VecGetArrayWrite(adjoint->state, &x));
+  StartState(adjoint, z, x);
+  PetscCall(VecRestoreArrayWrite(adjoint->state, &x));
+  const int64_t m = adjoint->n_segments;
+  *status = RHEO_SOLVE_DONE;
+  for (int64_t i = 0; i < m && *status == RHEO_SOLVE_DONE; i++) {
+    if (m > 1) PetscCall(KeepState(adjoint, i));
+    PetscCall(RheoAdjointStepsForward(adjoint, i, m, (PetscBool)(i == m - 1), status));
+  }
+  PetscCall(VecGetArray(adjoint->state, &x));
+  ReadState(adjoint, x, z, log_det, penalty);
+  if (*status == RHEO_SOLVE_DONE && !IsFinite(x, f->n_state)) *status = RHEO_SOLVE_NOT_FINITE;
+  PetscCall(VecRestoreArray(adjoint->state, &x));
+  if (*status != RHEO_SOLVE_DONE) adjoint->n = 0;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Backward ---- */
+
+static PetscErrorCode StartCostate(RheoAdjoint adjoint, const double *dz, const double *dlog_det,
+                                   const double *dpenalty)
+{
+  const RheoAdjointField *f = &adjoint->field;
+  const int64_t n = adjoint->n;
+  double *x;
+
+  PetscFunctionBeginUser;
+  PetscCall(VecGetArrayWrite(adjoint->costate, &x));
+  double *const integrals = x + (size_t)f->rows * (size_t)f->d;
+  Spread(f->rows, n, f->d, dz, PETSC_FALSE, x);
+  if (f->log_det) Spread(f->rows, n, 1, dlog_det, PETSC_FALSE, integrals);
+  if (f->penalty) Spread(f->rows, n, 1, dpenalty, PETSC_FALSE, integrals + (f->log_det ? f->rows : 0));
+  PetscCall(VecRestoreArrayWrite(adjoint->costate, &x));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoAdjointBackward(RheoAdjoint adjoint, double *dz, const double *dlog_det,
+                                   const double *dpenalty, double *dcontext, double *dvalues)
+{
+  const RheoAdjointField *f = &adjoint->field;
+  const size_t n_context = (size_t)f->rows * (size_t)f->c;
+  RheoSolveStatus status;
+  const double *x;
+
+  PetscFunctionBeginUser;
+  PetscCheck(adjoint->n > 0, PETSC_COMM_SELF, PETSC_ERR_ORDER,
+             "There is no forward solve to go back along, or it failed, or was gone back along before");
+  if (dcontext && f->c) {
+    memset(adjoint->dcontext, 0, n_context * sizeof *dcontext);
+    adjoint->now.dcontext = adjoint->dcontext;
+  }
+  adjoint->now.dvalues = dvalues;
+  PetscCall(StartCostate(adjoint, dz, dlog_det, dpenalty));
+  for (int64_t i = adjoint->n_segments - 1; i >= 0; i--) {
+    if (i < adjoint->n_segments - 1) {
+      PetscCall(ReturnState(adjoint, i));
+      PetscCall(RheoAdjointStepsForward(adjoint, i, adjoint->n_segments, PETSC_TRUE, &status));
+    }
+    PetscCall(RheoAdjointStepsBackward(adjoint));
+  }
+  PetscCall(VecGetArrayRead(adjoint->costate, &x));
+  memcpy(dz, x, (size_t)adjoint->n * (size_t)f->d * sizeof *dz);
+  PetscCall(VecRestoreArrayRead(adjoint->costate, &x));
+  if (dcontext && f->c)
+    memcpy(dcontext, adjoint->dcontext, (size_t)adjoint->n * (size_t)f->c * sizeof *dcontext);
+  adjoint->n = 0;
+  PetscFunctionReturn(RHEO_OK);
+}
