@@ -1,5 +1,6 @@
 /* What a deck says about a continuous flow. */
 #include "cnf_impl.h"
+#include "solve.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -110,6 +111,7 @@ PetscErrorCode RheoCnfGetSections(int *n, const RheoSection **sections)
   *n = 0;
   all[(*n)++] = (RheoSection){"cnf", RheoCnfKeys, "the continuous flow"};
   all[(*n)++] = (RheoSection){"cnf.net", RheoCnfNetKeys(), "the network of its velocity field"};
+  all[(*n)++] = (RheoSection){"cnf.solve", RheoSolveKeys, "how samples follow the field"};
   for (int i = 0; RheoCouplingTypes[i]; i++)
     if (RheoCouplingTypes[i]->keys)
       all[(*n)++] = (RheoSection){join("cnf", RheoCouplingTypes[i]->name), RheoCouplingTypes[i]->keys,
