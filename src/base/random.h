@@ -30,7 +30,8 @@ typedef enum {
   RHEO_STREAM_CHECK = 8,  /* diagnostics */
   RHEO_STREAM_MCMC = 9,
   RHEO_STREAM_TEST = 10,
-  RHEO_STREAM_DATA = 13, /* toy data sets: step = which set, index = row */
+  RHEO_STREAM_COUPLE = 11, /* batch stages: step = first step of the group, index = sample */
+  RHEO_STREAM_DATA = 13,   /* toy data sets: step = which set, index = row */
 } RheoStreamPurpose;
 
 RheoStream RheoStreamMake(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t index);

@@ -22,13 +22,21 @@ typedef struct {
   const float *weight;        /* (n) or NULL for ones */
 } RheoBatch;
 
-/* What an objective needs of more rows than one shard sees, before the shards are run: couplings, sums over a batch. */
+/* What an objective needs of more rows than one shard sees, before the shards are run: couplings, sums over a batch.
+ *
+ * Groups of `steps` steps follow each other through an epoch; the last one of an epoch may be shorter. The rows of a group
+ * come in the order in which the steps take them, step by step; batch.step is the group's first step, so that noise keyed by
+ * (RHEO_STREAM_COUPLE, step, index of the row) is never drawn twice. The ranks take turns: each computes another group.
+ * Validation rows are put into random order once and cut into groups as large as those of training, with the step
+ * RHEO_VALIDATION_STEP (train.h). */
 typedef struct {
-  /* REQUIRED. Steps whose rows belong together; 0: each row for itself. */
+  /* REQUIRED. Steps whose rows belong together; 0: each row for itself, and every rank runs its own rows. */
   int64_t (*steps)(const RheoObjectiveModel *model);
-  /* REQUIRED. Width of what every row is given; the loss finds it as one more column, called `given`, behind its own. */
+  /* REQUIRED. Width of what every row is given; the loss, and a runner, finds it as one more column, called `given`, behind
+   * its own. 0: there is nothing to do, and no such column. */
   int (*width)(const RheoObjectiveModel *model);
-  /* REQUIRED. given (n, width). A pure function of the batch: any rank may run it. Not collective. */
+  /* REQUIRED. given (n, width). A pure function of the batch: any rank may run it. Not collective. An error ends the training
+   * on all ranks. */
   PetscErrorCode (*run)(const RheoObjectiveModel *model, const RheoBatch *batch, float *given);
 } RheoBatchStage;
 
@@ -38,8 +46,9 @@ typedef struct {
   PetscErrorCode (*create)(const RheoObjectiveModel *model, RheoParams params, const char *scope_name,
                            int rows, void **runner);
   PetscErrorCode (*destroy)(void **runner);
-  /* REQUIRED. row_loss (n); gradient (P) of the sum over rows of weight times loss, or NULL. Rows that cannot be computed
-   * give a loss that is not finite. training as in RheoScope. Not collective. */
+  /* REQUIRED. row_loss (n); gradient (P), set, not added to: of the sum over rows of weight times loss, or NULL. Rows that
+   * cannot be computed give a loss that is not finite; an error ends the training on all ranks. training as in RheoScope.
+   * Not collective. */
   PetscErrorCode (*run)(void *runner, const RheoBatch *batch, int training, const float *values,
                         float *row_loss, float *gradient);
 } RheoShardRunner;
@@ -51,6 +60,9 @@ typedef struct {
   /* REQUIRED, also with a runner, where it only names the parameters. columns (B, width) in that order; a column may be
    * RHEO_NONE where its width is 0. Returns (B). */
   RheoVal (*loss)(RheoScope scope, const RheoObjectiveModel *model, const RheoVal *columns);
+  /* OPTIONAL. Rejects what the user cannot have meant (RheoInputError) and can be told only now that model is complete, such
+   * as a number of rows to couple that is no multiple of model->batch. Collective. */
+  PetscErrorCode (*check)(MPI_Comm comm, const RheoObjectiveModel *model);
   const RheoBatchStage *stage;   /* OPTIONAL */
   const RheoShardRunner *runner; /* OPTIONAL: takes the place of loss and its derivative */
 } RheoObjectiveType;

@@ -201,6 +201,8 @@ RheoVal(rx_noise)(RheoProgram p, RheoInputKind kind, const char *name, int width
 {
   const RheoShape shape = RX_SHAPE(p ? p->rows : 0, width);
   const int k = p ? RheoProgramInputFind(p, name) : -1;
+  if (p && width != 1 && (kind == RHEO_INPUT_NOISE_STRATIFIED || kind == RHEO_INPUT_NOISE_ANTITHETIC))
+    return rx_fail(p, "noise: '%s' has one number a row, not %d", name, width);
   if (k >= 0 && p->input[k].kind == kind && RheoShapeSame(RheoProgramInputShape(p, k), shape))
     return (RheoVal){p, p->input[k].node};
   return add_input(p, name, shape, kind, 1);

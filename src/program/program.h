@@ -42,6 +42,10 @@ typedef enum {
   RHEO_INPUT_DATA,          /* the caller fills it */
   RHEO_INPUT_NOISE_UNIFORM, /* filled from streams, RheoInputFillNoise */
   RHEO_INPUT_NOISE_NORMAL,
+  /* Uniform, one number a row (width 1), by the row's place in the batch of n: place i lies in [i/n, (i + 1)/n), and places
+   * i and n/2 + i are u and 1 - u. The strata of one batch are the same for every input: a loss wants one such input. */
+  RHEO_INPUT_NOISE_STRATIFIED,
+  RHEO_INPUT_NOISE_ANTITHETIC,
 } RheoInputKind;
 
 RheoVal rx_input(RheoProgram p, const char *name, RheoShape shape);

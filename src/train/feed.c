@@ -1,5 +1,7 @@
 #include "../base/random.h"
 #include "train_impl.h"
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Noise inputs have a stream each: the low byte is the purpose of random.h, the rest counts the noise inputs.
@@ -35,6 +37,8 @@ PetscErrorCode RheoFeedCreate(RheoProgram program, const RheoRows *rows, int64_t
       input->purpose = NoisePurpose(n_noise++);
     } else if (!strcmp(name, RHEO_FEED_WEIGHT_NAME)) {
       input->kind = RHEO_FEED_WEIGHT;
+    } else if (!strcmp(name, RHEO_FEED_GIVEN_NAME)) {
+      input->kind = RHEO_FEED_GIVEN;
     } else {
       input->kind = RHEO_FEED_COLUMN;
       input->column = FindColumn(rows, name);
@@ -61,25 +65,85 @@ static void FillColumn(const float *column, size_t width, int64_t n, const uint6
     memcpy(value + (size_t)i * width, column + index[i] * width, width * sizeof(float));
 }
 
-void RheoFeedFill(RheoFeed *feed, const RheoRows *rows, uint64_t seed, uint32_t step, int64_t n,
-                  int64_t n_real, const uint64_t *index)
+static void FillGiven(const float *given, size_t width, int64_t n, int64_t n_real, float *value)
 {
+  memcpy(value, given, (size_t)n_real * width * sizeof(float));
+  for (int64_t i = n_real; i < n; i++)
+    memcpy(value + (size_t)i * width, given + (size_t)(n_real - 1) * width, width * sizeof(float));
+}
+
+/* Place i of the batch lies in [i/n, (i + 1)/n). In double, then below 1 as all uniform numbers. */
+static void Stratify(int64_t place, int64_t batch, int64_t n, float *u)
+{
+  for (int64_t i = 0; i < n; i++)
+    u[i] = fminf((float)(((double)(place + i) + (double)u[i]) / (double)batch), 1 - 0x1p-24F);
+}
+
+/* Places of either half share a number; where the rows are odd in number the last one has its own. */
+static void FillAntithetic(const RheoFeedInput *input, const RheoFeedSource *source, int64_t n)
+{
+  const int64_t half = source->batch / 2;
+
+  for (int64_t i = 0, n_run; i < n; i += n_run) {
+    const int64_t place = source->place + i;
+    const int mirrored = place >= half && place < 2 * half;
+    const int64_t end = place < half ? half : (mirrored ? 2 * half : source->batch);
+    float *u = input->value + i;
+    n_run = PetscMin(n - i, end - place);
+    RheoStreamFillUniform(source->seed, input->purpose, (uint32_t)source->step, (size_t)n_run, NULL,
+                          (uint64_t)(mirrored ? place - half : place), 1, u);
+    for (int64_t k = 0; mirrored && k < n_run; k++) u[k] = 1 - u[k]; /* exact: u is a multiple of 2^-24 */
+  }
+}
+
+/* Numbers that belong to places, not to rows; what fills up the feed repeats the last one. */
+static void FillByPlace(const RheoFeedInput *input, const RheoFeedSource *source)
+{
+  const int64_t n = source->n_real;
+
+  if (input->noise == RHEO_INPUT_NOISE_ANTITHETIC)
+    FillAntithetic(input, source, n);
+  else {
+    RheoStreamFillUniform(source->seed, input->purpose, (uint32_t)source->step, (size_t)n, NULL,
+                          (uint64_t)source->place, 1, input->value);
+    Stratify(source->place, source->batch, n, input->value);
+  }
+  for (int64_t i = n; i < source->n; i++) input->value[i] = input->value[n - 1];
+}
+
+static void FillNoise(const RheoFeedInput *input, const RheoFeedSource *source)
+{
+  if (input->noise == RHEO_INPUT_NOISE_UNIFORM)
+    RheoStreamFillUniform(source->seed, input->purpose, (uint32_t)source->step, (size_t)source->n,
+                          source->index, 0, (size_t)input->width, input->value);
+  else if (input->noise == RHEO_INPUT_NOISE_NORMAL)
+    RheoStreamFillNormal(source->seed, input->purpose, (uint32_t)source->step, (size_t)source->n,
+                         source->index, 0, (size_t)input->width, input->value);
+  else
+    FillByPlace(input, source);
+}
+
+void RheoFeedFill(RheoFeed *feed, const RheoFeedSource *source)
+{
+  const RheoRows *rows = source->rows;
+  const int64_t n = source->n, n_real = source->n_real;
+
   for (int k = 0; k < feed->n; k++) {
     RheoFeedInput *input = &feed->input[k];
-    size_t width = (size_t)input->width;
     switch (input->kind) {
     case RHEO_FEED_COLUMN:
-      FillColumn(rows->value[input->column], width, n, index, input->value);
+      FillColumn(rows->value[input->column], (size_t)input->width, n, source->index, input->value);
       break;
     case RHEO_FEED_WEIGHT:
-      for (int64_t i = 0; i < n_real; i++) input->value[i] = rows->weight ? rows->weight[index[i]] : 1;
+      for (int64_t i = 0; i < n_real; i++)
+        input->value[i] = rows->weight ? rows->weight[source->index[i]] : 1;
       for (int64_t i = n_real; i < n; i++) input->value[i] = 0;
       break;
+    case RHEO_FEED_GIVEN:
+      FillGiven(source->given, (size_t)input->width, n, n_real, input->value);
+      break;
     case RHEO_FEED_NOISE:
-      if (input->noise == RHEO_INPUT_NOISE_UNIFORM)
-        RheoStreamFillUniform(seed, input->purpose, step, (size_t)n, index, 0, width, input->value);
-      else
-        RheoStreamFillNormal(seed, input->purpose, step, (size_t)n, index, 0, width, input->value);
+      FillNoise(input, source);
       break;
     }
   }

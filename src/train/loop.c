@@ -38,6 +38,7 @@ static PetscErrorCode StateStart(RheoTrainer trainer)
   memset(state->m, 0, bytes);
   memset(state->v, 0, bytes);
   trainer->clock = (RheoTrainClock){0};
+  trainer->failure = RHEO_OK;
   PetscCall(RheoHistoryClear(&trainer->history));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -108,16 +109,27 @@ static PetscErrorCode ShardGradient(RheoTrainer trainer, int shard)
   RheoTrainState *state = &trainer->state;
   RheoTrainProgram *program = &trainer->training;
   int64_t begin, end;
-  float loss, *gradient;
+  double loss = 0;
+  float *gradient;
 
   PetscFunctionBeginUser;
   RheoShardRange(trainer->batch, trainer->config.shards, shard, &begin, &end);
-  RheoFeedFill(&program->feed, &trainer->rows, trainer->seed, (uint32_t)state->step, program->rows,
-               end - begin, OrderOf(trainer, shard, state->batch));
   PetscCall(RheoReduceGetBuffer(trainer->reduce, shard, &gradient));
-  RheoPlanRun(program->plan, program->work, trainer->p, program->in, (void *const[]){&loss, gradient});
-  if (!isfinite(loss)) gradient[0] = NAN; /* reaches every rank through the norm */
-  state->loss[(shard - trainer->first) * trainer->steps + state->batch] = (double)loss;
+  if (end > begin) {
+    RheoTrainProgramFill(program, &(RheoFeedSource){.rows = &trainer->rows,
+                                                    .seed = trainer->seed,
+                                                    .step = state->step,
+                                                    .n = program->rows,
+                                                    .n_real = end - begin,
+                                                    .place = begin,
+                                                    .batch = trainer->batch,
+                                                    .index = OrderOf(trainer, shard, state->batch),
+                                                    .given = RheoStageGiven(trainer, begin)});
+    loss = RheoTrainProgramGradient(trainer, program, trainer->p, gradient);
+  } else
+    memset(gradient, 0, RheoParamsSize(trainer->params) * sizeof *gradient);
+  if (!isfinite(loss) || trainer->failure) gradient[0] = NAN; /* reaches every rank through the norm */
+  state->loss[(shard - trainer->first) * trainer->steps + state->batch] = loss;
   PetscCall(RheoReduceAdd(trainer->reduce, shard));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -166,6 +178,7 @@ static PetscErrorCode Step(RheoTrainer trainer)
   double norm = 0, before = MPI_Wtime(), weight = state->weight[state->batch], clip = trainer->config.clip;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoStageStep(trainer));
   for (int shard = trainer->first; shard < trainer->end; shard++) PetscCall(ShardGradient(trainer, shard));
   PetscCall(GradientNorm(trainer, &norm));
   if (weight > 0) norm /= weight;
@@ -178,6 +191,7 @@ static PetscErrorCode Step(RheoTrainer trainer)
     state->norm[state->batch] = NAN;
     state->skipped++;
     state->skipped_row++;
+    PetscCall(RheoTrainerAgree(trainer));
   }
   state->step++;
   state->batch++;
@@ -199,17 +213,15 @@ static PetscErrorCode Validate(RheoTrainer trainer, const float *values, double 
     RheoShardRange(sampler->n_validation, trainer->config.shards, shard, &begin, &end);
     float *row_loss = trainer->row_loss + (begin - first);
     double sum = 0;
-    RheoFeedGet(&program->feed, begin - first, program->in);
-    if (end > begin)
-      RheoPlanRunRows(program->plan, program->work, values, end - begin, program->in,
-                      (void *const[]){row_loss});
+    RheoTrainProgramLosses(trainer, program, values, begin - first, end - begin, row_loss);
     for (int64_t i = begin; i < end; i++) {
       double weight = trainer->rows.weight ? (double)trainer->rows.weight[sampler->validation[i]] : 1;
       sum += weight * (double)row_loss[i - begin];
     }
-    trainer->piece[shard - trainer->first] = sum;
+    trainer->piece[shard - trainer->first] = trainer->failure ? NAN : sum;
   }
   PetscCall(RheoReduceScalars(trainer->reduce, 1, trainer->piece, loss));
+  if (!isfinite(*loss)) PetscCall(RheoTrainerAgree(trainer));
   *loss /= trainer->validation_weight;
   PetscFunctionReturn(RHEO_OK);
 }
@@ -337,9 +349,12 @@ static PetscErrorCode Report(RheoTrainer trainer)
                                         [RHEO_TRAIN_NOT_FINITE] = "loss not finite"};
   const RheoTrainState *state = &trainer->state;
   double rate, communication;
+  char stage[40] = "";
 
   PetscFunctionBeginUser;
   PetscCall(RheoTrainerGetSpeed(trainer, &rate, &communication));
+  if (trainer->clock.stage > 0.001 * trainer->clock.steps)
+    snprintf(stage, sizeof stage, "%.1f %% batch stage, ", 100 * trainer->clock.stage / trainer->clock.steps);
   if (trainer->reason == RHEO_TRAIN_NOT_FINITE) {
     char kept[40] = "the start";
     if (state->best_epoch) snprintf(kept, sizeof kept, "epoch %lld", (long long)state->best_epoch);
@@ -355,10 +370,10 @@ static PetscErrorCode Report(RheoTrainer trainer)
   if (!trainer->quiet)
     RheoLog(trainer->comm, RHEO_LOG_INFO,
             "trained %lld epochs, %lld steps (%s): best loss %.5g at epoch %lld; %.0f rows/s, %.1f %% "
-            "communication, "
+            "communication, %s"
             "peak memory %.0f MB",
             (long long)state->epoch, (long long)state->step, reasons[trainer->reason], state->best_loss,
-            (long long)state->best_epoch, rate, 100 * communication, RheoPeakMemory() / 1e6);
+            (long long)state->best_epoch, rate, 100 * communication, stage, RheoPeakMemory() / 1e6);
   PetscFunctionReturn(RHEO_OK);
 }
 

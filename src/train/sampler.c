@@ -24,6 +24,20 @@ PetscErrorCode RheoSamplerDestroy(RheoSampler *sampler)
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscErrorCode RheoSamplerShuffle(RheoSampler *sampler)
+{
+  const uint64_t n = (uint64_t)sampler->n_validation;
+  uint64_t *place;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1((size_t)n, &place));
+  RheoPermuteRange(sampler->seed, RHEO_STREAM_SPLIT, RHEO_VALIDATION_STEP, n, 0, (size_t)n, place);
+  for (uint64_t i = 0; i < n; i++) place[i] = sampler->validation[place[i]];
+  PetscCall(PetscArraycpy(sampler->validation, place, n));
+  PetscCall(PetscFree(place));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 void RheoShardRange(int64_t n, int n_shards, int shard, int64_t *begin, int64_t *end)
 {
   int64_t size = n / n_shards, more = n % n_shards; /* the first `more` shards have one row more */

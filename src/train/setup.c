@@ -52,6 +52,7 @@ static PetscErrorCode SetUpValidation(RheoTrainer trainer)
   const RheoSampler *sampler = &trainer->sampler;
   int n_shards = trainer->config.shards;
   int64_t begin, end, first, n;
+  float *given;
 
   PetscFunctionBeginUser;
   if (!sampler->n_validation) PetscFunctionReturn(RHEO_OK);
@@ -61,8 +62,18 @@ static PetscErrorCode SetUpValidation(RheoTrainer trainer)
   RheoShardRange(sampler->n_validation, n_shards, trainer->end - 1, &begin, &end);
   n = end - first;
   PetscCall(RheoTrainProgramCreate(trainer, 0, rows, n, &trainer->validating));
-  RheoFeedFill(&trainer->validating.feed, &trainer->rows, trainer->seed, RHEO_VALIDATION_STEP, n, n,
-               sampler->validation + first);
+  PetscCall(RheoTrainAllocate((size_t)n * (size_t)trainer->stage.width, &given));
+  PetscCall(RheoStageValidation(trainer, first, end, given));
+  RheoTrainProgramFill(&trainer->validating, &(RheoFeedSource){.rows = &trainer->rows,
+                                                               .seed = trainer->seed,
+                                                               .step = RHEO_VALIDATION_STEP,
+                                                               .n = n,
+                                                               .n_real = n,
+                                                               .place = first,
+                                                               .batch = sampler->n_validation,
+                                                               .index = sampler->validation + first,
+                                                               .given = given});
+  free(given);
   PetscCall(RheoTrainAllocate((size_t)n, &trainer->row_loss));
   trainer->validation_weight = 0;
   for (int64_t i = 0; i < sampler->n_validation; i++)
@@ -100,10 +111,13 @@ PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
   PetscCheck(trainer->objective && trainer->params && trainer->values && trainer->rows.n, trainer->comm,
              PETSC_ERR_ARG_WRONGSTATE, "a trainer needs rows, an objective and parameters before Run");
   PetscCall(RheoTrainerSetConfig(trainer, &trainer->config)); /* defaults may not fit the number of ranks */
+  trainer->model.batch = trainer->config.batch;
+  if (trainer->objective->check) PetscCall(trainer->objective->check(trainer->comm, &trainer->model));
   PetscCall(SetUpSampler(trainer));
   PetscCall(RheoReduceCreate(trainer->comm, trainer->config.shards, RheoParamsSize(trainer->params),
                              &trainer->reduce));
   PetscCall(RheoReduceGetShards(trainer->reduce, &trainer->first, &trainer->end));
+  PetscCall(RheoStageCreate(trainer));
   PetscCall(SetUpTraining(trainer));
   PetscCall(SetUpValidation(trainer));
   PetscCall(SetUpState(trainer));
@@ -124,8 +138,9 @@ PetscErrorCode RheoTrainerReset(RheoTrainer trainer)
   *state = (RheoTrainState){0};
   PetscCall(PetscFree(trainer->order));
   PetscCall(RheoOptimiserDestroy(&trainer->optimiser));
-  PetscCall(RheoTrainProgramDestroy(&trainer->training));
-  PetscCall(RheoTrainProgramDestroy(&trainer->validating));
+  PetscCall(RheoTrainProgramDestroy(trainer, &trainer->training));
+  PetscCall(RheoTrainProgramDestroy(trainer, &trainer->validating));
+  PetscCall(RheoStageDestroy(trainer));
   PetscCall(RheoSamplerDestroy(&trainer->sampler));
   PetscCall(RheoReduceDestroy(&trainer->reduce));
   trainer->ready = PETSC_FALSE;

@@ -1,8 +1,9 @@
-/* The data-parallel training loop: any per-row loss, any number of ranks, the same bits.
+/* The data-parallel training loop: any loss that is a sum over rows, any number of ranks, the same bits.
  *
  * The global batch is cut into `shards`; each rank runs its shards through a program compiled for one shard, sums run in
  * the order of reduce.h, the optimiser steps on the slice a rank owns, and an allgather puts the parameters together.
  * The order of an epoch, the split and all noise are pure functions of (seed, purpose, step, sample).
+ * An objective's batch stage (objective.h) sees groups of rows before the shards do; its runner takes the program's place.
  *
  * A step's loss is the sum of weight times loss over the rows of its batch, divided by the sum of their weights. Rows that
  * do not fill a batch are left out of their epoch (the next one has another order), unless there are fewer rows than one
@@ -40,8 +41,11 @@ typedef struct {
 } RheoTrainConfig;
 extern const RheoKey RheoTrainKeys[]; /* section `train` */
 
+/* The step that noise and batch stages are given in validation: the same in every epoch. */
+#define RHEO_VALIDATION_STEP UINT32_MAX
+
 /* Rows in memory, the same on every rank. Column k is (n, width[k]); width 0: absent. Borrowed. */
-enum { RHEO_TRAIN_COLUMNS = 4 };
+enum { RHEO_TRAIN_COLUMNS = 8 };
 typedef struct {
   int64_t n;
   int n_columns;
@@ -84,7 +88,8 @@ PetscErrorCode RheoTrainerSetQuiet(RheoTrainer trainer,
 
 /* Trains. A loss that is not finite skips and counts the step; 10 in a row, or several that are more than 1 % of an epoch's,
  * end the training with the best parameters so far and a message that says what to try; so does a validation loss that is not
- * finite in 10 epochs in a row or in all of them. Each Run starts afresh from the parameters as they are. */
+ * finite in 10 epochs in a row or in all of them. An error of a batch stage or a runner on one rank is returned on all. Each
+ * Run starts afresh from the parameters as they are. */
 PetscErrorCode RheoTrainerRun(RheoTrainer trainer);
 PetscErrorCode RheoTrainerGetReason(RheoTrainer trainer, RheoTrainReason *reason);
 PetscErrorCode RheoTrainerGetHistory(RheoTrainer trainer,

@@ -19,6 +19,9 @@ typedef struct {
 PetscErrorCode RheoSamplerCreate(uint64_t seed, int64_t n, double fraction, RheoSampler *sampler);
 PetscErrorCode RheoSamplerDestroy(RheoSampler *sampler);
 
+/* Puts the validation rows into a random order, keyed by the seed. */
+PetscErrorCode RheoSamplerShuffle(RheoSampler *sampler);
+
 /* The piece [begin, end) of 0..n-1 that is shard's: sizes differ by one at most. */
 void RheoShardRange(int64_t n, int n_shards, int shard, int64_t *begin, int64_t *end);
 
@@ -27,7 +30,7 @@ void RheoSamplerOrder(const RheoSampler *sampler, int64_t epoch, int64_t begin, 
                       uint64_t *index);
 
 /* ---- feed.c: a program's inputs, filled from rows ---- */
-typedef enum { RHEO_FEED_COLUMN, RHEO_FEED_WEIGHT, RHEO_FEED_NOISE } RheoFeedKind;
+typedef enum { RHEO_FEED_COLUMN, RHEO_FEED_WEIGHT, RHEO_FEED_GIVEN, RHEO_FEED_NOISE } RheoFeedKind;
 
 typedef struct {
   RheoFeedKind kind;
@@ -49,30 +52,100 @@ typedef struct {
 PetscErrorCode RheoFeedCreate(RheoProgram program, const RheoRows *rows, int64_t capacity, RheoFeed *feed);
 PetscErrorCode RheoFeedDestroy(RheoFeed *feed);
 
-/* Rows index[0..n) from place 0 on; those from n_real on get weight 0. */
-void RheoFeedFill(RheoFeed *feed, const RheoRows *rows, uint64_t seed, uint32_t step, int64_t n,
-                  int64_t n_real, const uint64_t *index);
+/* Where rows of a feed, or of a gathering, come from: index (n), of which n_real >= 1 count; the rest, copies of the last
+ * one, get weight 0. given (n_real, width) or NULL. The first row stands at `place` of its batch of `batch` rows. */
+typedef struct {
+  const RheoRows *rows;
+  uint64_t seed;
+  int64_t step, n, n_real, place, batch;
+  const uint64_t *index;
+  const float *given;
+} RheoFeedSource;
+
+void RheoFeedFill(RheoFeed *feed, const RheoFeedSource *source);
 /* Pointers to row `first` of every input. in (n of the feed). */
 void RheoFeedGet(const RheoFeed *feed, int64_t first, const void **in);
 
-/* Noise that a loss draws in validation too (times, directions) is the same in every epoch. */
 #define RHEO_FEED_WEIGHT_NAME "train.weight"
-#define RHEO_VALIDATION_STEP UINT32_MAX
+#define RHEO_FEED_GIVEN_NAME "given"
 
-/* ---- model.c: the two programs ---- */
+/* ---- gather.c: rows as stages and runners get them ---- */
+typedef struct {
+  int n_columns, width[RHEO_TRAIN_COLUMNS + 1]; /* the objective's, and what a stage gives */
+  int from[RHEO_TRAIN_COLUMNS + 1];             /* column of the rows; -1: given */
+  int64_t capacity;
+  float *value[RHEO_TRAIN_COLUMNS + 1], *weight; /* (capacity, width), (capacity) */
+  uint64_t *index;
+  const float *view[RHEO_TRAIN_COLUMNS + 1];
+} RheoGathering;
+
+/* given: width of a last column, 0 for none. Not collective. */
+PetscErrorCode RheoGatheringCreate(const char *const *columns, const RheoRows *rows, int given,
+                                   int64_t capacity, RheoGathering *gathering);
+PetscErrorCode RheoGatheringDestroy(RheoGathering *gathering);
+void RheoGatheringFill(RheoGathering *gathering, const RheoFeedSource *source);
+/* n rows from `first` on; valid until the next Get or Fill. */
+RheoBatch RheoGatheringGet(RheoGathering *gathering, const RheoFeedSource *source, int64_t first, int64_t n);
+
+/* ---- model.c: the two programs, or the objective's runner in their place ---- */
 typedef struct {
   int rows; /* of a block */
   RheoPlan plan;
   RheoWork work;
   RheoFeed feed;
   const void **in;
+  void *runner; /* NULL: a program */
+  RheoGathering gathering;
+  float *row_loss;       /* (rows), of a runner in training */
+  RheoFeedSource source; /* of the rows last filled in; its arrays may be gone */
 } RheoTrainProgram;
 
 /* training: out = sum over rows of weight loss (scalar), gradient (P). Otherwise: the loss of each row (B).
  */
 PetscErrorCode RheoTrainProgramCreate(RheoTrainer trainer, int training, int rows, int64_t capacity,
                                       RheoTrainProgram *program);
-PetscErrorCode RheoTrainProgramDestroy(RheoTrainProgram *program);
+PetscErrorCode RheoTrainProgramDestroy(RheoTrainer trainer, RheoTrainProgram *program);
+void RheoTrainProgramFill(RheoTrainProgram *program, const RheoFeedSource *source);
+
+/* Of the rows last filled in: returns the sum of weight times loss and sets its gradient (P). An error of a runner is noted
+ * (failure.c). */
+double RheoTrainProgramGradient(RheoTrainer trainer, RheoTrainProgram *program, const float *values,
+                                float *gradient);
+/* The losses of n of the rows last filled in, from `first` on. */
+void RheoTrainProgramLosses(RheoTrainer trainer, RheoTrainProgram *program, const float *values,
+                            int64_t first, int64_t n, float *row_loss);
+
+/* ---- stage.c: what the objective needs of groups of rows ---- */
+typedef struct {
+  int width;               /* 0: there is no stage */
+  int64_t group;           /* steps whose rows belong together */
+  int64_t epoch;           /* of which ... */
+  int64_t first, end;      /* ... these steps are in `given` */
+  int64_t begin_row, rows; /* of this rank in each step */
+  float *given;            /* (end - first, rows, width) */
+  float *whole, *sent;     /* a group, in the order of its rows and in that of the ranks they go to */
+  uint64_t *index;
+  RheoGathering gathering;
+  MPI_Datatype row;
+} RheoStage;
+
+PetscErrorCode RheoStageCreate(RheoTrainer trainer);
+PetscErrorCode RheoStageDestroy(RheoTrainer trainer);
+/* Whether rows of several steps, or of a batch, are coupled. */
+int RheoStageCouples(const RheoTrainer trainer);
+/* Computes what the step to come is given, and the steps of the same round with it. Collective. */
+PetscErrorCode RheoStageStep(RheoTrainer trainer);
+/* What the rows of a shard are given in the step to come; NULL where there is no stage. */
+const float *RheoStageGiven(const RheoTrainer trainer, int64_t place);
+/* given (end - begin, width): of the validation rows [begin, end). Collective. */
+PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, int64_t end, float *given);
+
+/* ---- failure.c: an objective that fails on some ranks ----
+ * A rank alone may not leave: the others would wait. It makes a note and sees to it that a number that all ranks learn of
+ * is not finite; whoever meets such a number asks. */
+void RheoTrainerNote(RheoTrainer trainer, PetscErrorCode code);
+PetscErrorCode
+RheoTrainerAgree(RheoTrainer trainer); /* fails on all ranks where one made a note. Collective */
 
 /* ---- optimiser.c ---- */
 typedef struct {
@@ -133,7 +206,7 @@ typedef struct {
 
 typedef struct {
   int64_t rows;
-  double steps, communication; /* seconds */
+  double steps, communication, stage; /* seconds; the first includes the others */
 } RheoTrainClock;
 
 enum { RHEO_SUM_STEPS = 4096 }; /* whose losses travel together */
@@ -154,6 +227,7 @@ struct RheoTrainer_ {
   RheoReduce reduce;
   RheoSampler sampler;
   RheoTrainProgram training, validating;
+  RheoStage stage;
   RheoOptimiser optimiser;
   int first, end;              /* shards of this rank */
   int64_t batch, steps, total; /* rows of a step, steps of an epoch, steps at most */
@@ -170,6 +244,7 @@ struct RheoTrainer_ {
   RheoHistoryStore history;
   RheoTrainReason reason;
   RheoTrainClock clock;
+  PetscErrorCode failure; /* noted on this rank */
 };
 
 PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer);

@@ -151,11 +151,16 @@ PetscErrorCode RheoTrainerSetRows(RheoTrainer trainer, const RheoRows *rows)
 PetscErrorCode RheoTrainerSetObjective(RheoTrainer trainer, const RheoObjectiveType *type,
                                        const RheoObjectiveModel *model, const char *scope_name)
 {
+  int n_columns = 0;
+
   PetscFunctionBeginUser;
+  while (type->columns[n_columns]) n_columns++;
+  PetscCheck(n_columns <= RHEO_TRAIN_COLUMNS, trainer->comm, PETSC_ERR_ARG_OUTOFRANGE,
+             "objective %s: %d columns; at most %d", type->name, n_columns, (int)RHEO_TRAIN_COLUMNS);
+  PetscCall(RheoTrainerReset(trainer)); /* with the objective that made what is there */
   trainer->objective = type;
   trainer->model = model ? *model : (RheoObjectiveModel){0};
   trainer->scope = scope_name ? RheoIntern(scope_name) : "";
-  PetscCall(RheoTrainerReset(trainer));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -95,7 +95,8 @@ static void NameParams(TrainCase *c, const RheoObjectiveType *type, int width)
   RheoProgram program;
   OK(RheoParamsCreate(&c->params));
   OK(RheoProgramCreate(2, &program));
-  RheoVal column[2] = {rx_rows(program, "x", width), rx_rows(program, "y", 1)};
+  RheoVal column[3] = {rx_rows(program, "x", width), rx_rows(program, "y", 1)};
+  if (type->stage) column[2] = rx_rows(program, "given", type->stage->width(NULL));
   type->loss(rx_enter(RheoScopeRoot(program, c->params, 0), "model"), NULL, column);
   assert_null(RheoProgramError(program));
   OK(RheoProgramDestroy(&program));

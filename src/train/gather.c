@@ -1,0 +1,72 @@
+/* Rows as stages and runners get them: column by column, in the objective's order. */
+#include "train_impl.h"
+#include <stdlib.h>
+#include <string.h>
+
+static PetscErrorCode AddColumn(RheoGathering *g, int from, int width)
+{
+  const int k = g->n_columns++;
+
+  PetscFunctionBeginUser;
+  g->from[k] = from;
+  g->width[k] = width;
+  if (width > 0) PetscCall(RheoTrainAllocate((size_t)g->capacity * (size_t)width, &g->value[k]));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoGatheringCreate(const char *const *columns, const RheoRows *rows, int given,
+                                   int64_t capacity, RheoGathering *g)
+{
+  PetscFunctionBeginUser;
+  *g = (RheoGathering){.capacity = capacity};
+  for (int c = 0; columns[c]; c++) {
+    int from = 0;
+    while (from < rows->n_columns && strcmp(rows->name[from], columns[c])) from++;
+    PetscCall(AddColumn(g, from, from < rows->n_columns ? rows->width[from] : 0));
+  }
+  if (given > 0) PetscCall(AddColumn(g, -1, given));
+  if (rows->weight) PetscCall(RheoTrainAllocate((size_t)capacity, &g->weight));
+  PetscCall(PetscMalloc1((size_t)capacity, &g->index));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoGatheringDestroy(RheoGathering *g)
+{
+  PetscFunctionBeginUser;
+  for (int k = 0; k < g->n_columns; k++) free(g->value[k]);
+  free(g->weight);
+  PetscCall(PetscFree(g->index));
+  *g = (RheoGathering){0};
+  PetscFunctionReturn(RHEO_OK);
+}
+
+void RheoGatheringFill(RheoGathering *g, const RheoFeedSource *source)
+{
+  const int64_t n = source->n_real;
+
+  memcpy(g->index, source->index, (size_t)n * sizeof *g->index);
+  for (int k = 0; k < g->n_columns; k++) {
+    const size_t width = (size_t)g->width[k];
+    if (!width) continue;
+    if (g->from[k] < 0) {
+      memcpy(g->value[k], source->given, (size_t)n * width * sizeof(float));
+      continue;
+    }
+    const float *column = source->rows->value[g->from[k]];
+    for (int64_t i = 0; i < n; i++)
+      memcpy(g->value[k] + (size_t)i * width, column + source->index[i] * width, width * sizeof(float));
+  }
+  for (int64_t i = 0; g->weight && i < n; i++) g->weight[i] = source->rows->weight[source->index[i]];
+}
+
+RheoBatch RheoGatheringGet(RheoGathering *g, const RheoFeedSource *source, int64_t first, int64_t n)
+{
+  for (int k = 0; k < g->n_columns; k++)
+    g->view[k] = g->value[k] ? g->value[k] + (size_t)first * (size_t)g->width[k] : NULL;
+  return (RheoBatch){.seed = source->seed,
+                     .step = source->step,
+                     .n = n,
+                     .index = g->index + first,
+                     .column = g->view,
+                     .weight = g->weight ? g->weight + first : NULL};
+}

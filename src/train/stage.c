@@ -1,0 +1,268 @@
+/* The batch stage: what the objective needs of groups of rows, computed once for all ranks.
+ *
+ * An epoch's groups are taken in rounds of as many as there are ranks: rank r computes the r-th group of the round, then each
+ * rank is sent what its own rows are given, which comes in the order of steps. Any rank can name the rows of any group,
+ * so that nothing is sent before. */
+#include "train_impl.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Sizes ---- */
+int RheoStageCouples(const RheoTrainer trainer)
+{
+  return trainer->stage.width > 0 && trainer->stage.group > 0;
+}
+
+/* The places [begin, end) of a rank's rows in a batch. */
+static void PlacesOf(const RheoTrainer trainer, int size, int rank, int64_t *begin, int64_t *end)
+{
+  const int n_shards = trainer->config.shards;
+  int64_t first, last, other;
+
+  RheoShardRange(n_shards, size, rank, &first, &last);
+  RheoShardRange(trainer->batch, n_shards, (int)first, begin, &other);
+  RheoShardRange(trainer->batch, n_shards, (int)last - 1, &other, end);
+}
+
+/* The steps [begin, end) of a group of the epoch: none where the run ends before. */
+static void StepsOf(const RheoTrainer trainer, int64_t group, int64_t *begin, int64_t *end)
+{
+  const RheoStage *stage = &trainer->stage;
+  const int64_t n = trainer->steps;
+
+  *begin = PetscMin(group * stage->group, n);
+  *end = PetscMin(*begin + stage->group, n);
+  if (trainer->state.epoch * n + *begin >= trainer->total) *end = *begin;
+}
+
+static PetscErrorCode Allocate(RheoTrainer trainer, int size)
+{
+  RheoStage *stage = &trainer->stage;
+  const int64_t steps = RheoStageCouples(trainer) ? stage->group : 1;
+  const int64_t n = RheoStageCouples(trainer) ? steps * trainer->batch : PetscMax(stage->rows, 1);
+  const size_t width = (size_t)stage->width;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(n <= INT_MAX / size, trainer->comm,
+                 "%lld rows are too many for the objective %s to couple at once", (long long)n,
+                 trainer->objective->name);
+  PetscCall(RheoTrainAllocate((size_t)(size * steps * stage->rows) * width, &stage->given));
+  PetscCall(RheoGatheringCreate(trainer->objective->columns, &trainer->rows, 0, n, &stage->gathering));
+  PetscCall(PetscMalloc1((size_t)n, &stage->index));
+  if (!RheoStageCouples(trainer)) PetscFunctionReturn(RHEO_OK);
+  PetscCall(RheoTrainAllocate((size_t)n * width, &stage->whole));
+  if (size > 1) PetscCall(RheoTrainAllocate((size_t)n * width, &stage->sent));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoStageCreate(RheoTrainer trainer)
+{
+  const RheoBatchStage *type = trainer->objective->stage;
+  RheoStage *stage = &trainer->stage;
+  PetscMPIInt rank, size;
+  int64_t end;
+
+  PetscFunctionBeginUser;
+  *stage = (RheoStage){.row = MPI_DATATYPE_NULL};
+  if (type) stage->width = type->width(&trainer->model);
+  if (stage->width <= 0) PetscFunctionReturn(RHEO_OK);
+  PetscCallMPI(MPI_Comm_rank(trainer->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(trainer->comm, &size));
+  stage->group = PetscMin(PetscMax(type->steps(&trainer->model), 0), trainer->steps);
+  PlacesOf(trainer, size, rank, &stage->begin_row, &end);
+  stage->rows = end - stage->begin_row;
+  PetscCall(Allocate(trainer, size));
+  PetscCallMPI(MPI_Type_contiguous(stage->width, MPI_FLOAT, &stage->row));
+  PetscCallMPI(MPI_Type_commit(&stage->row));
+  if (RheoStageCouples(trainer)) PetscCall(RheoSamplerShuffle(&trainer->sampler));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoStageDestroy(RheoTrainer trainer)
+{
+  RheoStage *stage = &trainer->stage;
+
+  PetscFunctionBeginUser;
+  if (stage->width <= 0) PetscFunctionReturn(RHEO_OK);
+  free(stage->given);
+  free(stage->whole);
+  free(stage->sent);
+  PetscCall(PetscFree(stage->index));
+  PetscCall(RheoGatheringDestroy(&stage->gathering));
+  PetscCallMPI(MPI_Type_free(&stage->row));
+  *stage = (RheoStage){0};
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Computing ---- */
+static void RunRows(RheoTrainer trainer, int64_t step, int64_t n, const uint64_t *index, float *given)
+{
+  RheoGathering *gathering = &trainer->stage.gathering;
+  const RheoFeedSource source = {
+      .rows = &trainer->rows, .seed = trainer->seed, .step = step, .n_real = n, .index = index};
+
+  if (n <= 0) return;
+  RheoGatheringFill(gathering, &source);
+  const RheoBatch batch = RheoGatheringGet(gathering, &source, 0, n);
+  RheoTrainerNote(trainer, trainer->objective->stage->run(&trainer->model, &batch, given));
+}
+
+/* What rows [begin, end) of each of the steps [first, last) of the epoch are given, as one batch. */
+static void RunSteps(RheoTrainer trainer, int64_t first, int64_t last, int64_t begin, int64_t end,
+                     float *given)
+{
+  RheoStage *stage = &trainer->stage;
+  const int64_t n = end - begin, epoch = trainer->state.epoch;
+
+  for (int64_t b = first; b < last; b++)
+    RheoSamplerOrder(&trainer->sampler, epoch, b * trainer->batch + begin, b * trainer->batch + end, n,
+                     stage->index + (b - first) * n);
+  RunRows(trainer, epoch * trainer->steps + first, (last - first) * n, stage->index, given);
+}
+
+/* ---- Sending ---- */
+typedef struct {
+  int *send, *send_at, *receive, *receive_at; /* rows */
+} Message;
+
+/* Puts the rows of a group (steps, batch) in the order of the ranks they go to (ranks, steps, rows of the rank). */
+static void Pack(RheoTrainer trainer, int size, int64_t steps, Message *message)
+{
+  RheoStage *stage = &trainer->stage;
+  const size_t width = (size_t)stage->width;
+  int64_t at = 0, begin, end;
+
+  for (int r = 0; r < size; r++) {
+    PlacesOf(trainer, size, r, &begin, &end);
+    message->send_at[r] = (int)at;
+    for (int64_t b = 0; b < steps; b++, at += end - begin)
+      memcpy(stage->sent + (size_t)at * width, stage->whole + (size_t)(b * trainer->batch + begin) * width,
+             (size_t)(end - begin) * width * sizeof(float));
+    message->send[r] = (int)at - message->send_at[r];
+  }
+}
+
+/* `whole`, on every rank another group of a round, becomes `given`. */
+static PetscErrorCode Exchange(RheoTrainer trainer, int size, int64_t first_group, int64_t my_steps)
+{
+  RheoStage *stage = &trainer->stage;
+  Message m;
+  int64_t begin, end, at = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc4(size, &m.send, size, &m.send_at, size, &m.receive, size, &m.receive_at));
+  Pack(trainer, size, my_steps, &m);
+  for (int r = 0; r < size; r++) {
+    StepsOf(trainer, first_group + r, &begin, &end);
+    m.receive_at[r] = (int)at;
+    m.receive[r] = (int)((end - begin) * stage->rows);
+    at += m.receive[r];
+  }
+  PetscCallMPI(MPI_Alltoallv(stage->sent, m.send, m.send_at, stage->row, stage->given, m.receive,
+                             m.receive_at, stage->row, trainer->comm));
+  PetscCall(PetscFree4(m.send, m.send_at, m.receive, m.receive_at));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Round(RheoTrainer trainer)
+{
+  RheoStage *stage = &trainer->stage;
+  PetscMPIInt rank, size;
+  int64_t begin, end;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(trainer->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(trainer->comm, &size));
+  const int64_t group = trainer->state.batch / (stage->group * size) * size;
+  StepsOf(trainer, group + rank, &begin, &end);
+  RunSteps(trainer, begin, end, 0, trainer->batch, size > 1 ? stage->whole : stage->given);
+  if (size > 1) PetscCall(Exchange(trainer, size, group, end - begin));
+  stage->first = group * stage->group;
+  stage->end = PetscMin(stage->first + size * stage->group, trainer->steps);
+  stage->epoch = trainer->state.epoch;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoStageStep(RheoTrainer trainer)
+{
+  RheoStage *stage = &trainer->stage;
+  const int64_t epoch = trainer->state.epoch, batch = trainer->state.batch;
+  const double before = MPI_Wtime();
+
+  PetscFunctionBeginUser;
+  if (!stage->width) PetscFunctionReturn(RHEO_OK);
+  if (stage->epoch == epoch && stage->first <= batch && batch < stage->end) PetscFunctionReturn(RHEO_OK);
+  if (RheoStageCouples(trainer))
+    PetscCall(Round(trainer));
+  else {
+    RunSteps(trainer, batch, batch + 1, stage->begin_row, stage->begin_row + stage->rows, stage->given);
+    stage->epoch = epoch;
+    stage->first = batch;
+    stage->end = batch + 1;
+  }
+  trainer->clock.stage += MPI_Wtime() - before;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+const float *RheoStageGiven(const RheoTrainer trainer, int64_t place)
+{
+  const RheoStage *stage = &trainer->stage;
+  const int64_t row = (trainer->state.batch - stage->first) * stage->rows + place - stage->begin_row;
+  return stage->width ? stage->given + (size_t)row * (size_t)stage->width : NULL;
+}
+
+/* ---- Validation ---- */
+/* Of the rows [begin, end) those of a group that starts at row `at`. */
+static void TakeRows(const RheoStage *stage, int64_t at, int64_t n, const float *group, int64_t begin,
+                     int64_t end, float *given)
+{
+  const int64_t from = PetscMax(at, begin), to = PetscMin(at + n, end);
+  const size_t width = (size_t)stage->width;
+
+  if (to > from)
+    memcpy(given + (size_t)(from - begin) * width, group + (size_t)(from - at) * width,
+           (size_t)(to - from) * width * sizeof(float));
+}
+
+/* The ranks take turns here too; every group travels to everybody, once a run. */
+static PetscErrorCode ValidateGroups(RheoTrainer trainer, int64_t begin, int64_t end, float *given)
+{
+  RheoStage *stage = &trainer->stage;
+  const RheoSampler *sampler = &trainer->sampler;
+  const int64_t rows = stage->group * trainer->batch;
+  PetscMPIInt rank, size;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(trainer->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(trainer->comm, &size));
+  for (int64_t first = 0; first < sampler->n_validation; first += size * rows) {
+    const int64_t mine = first + rank * rows;
+    RunRows(trainer, RHEO_VALIDATION_STEP, PetscMin(rows, sampler->n_validation - mine),
+            sampler->validation + mine, stage->whole);
+    for (int r = 0; r < size; r++) {
+      const int64_t at = first + r * rows, n = PetscMin(rows, sampler->n_validation - at);
+      float *group = r == rank ? stage->whole : stage->sent;
+      if (n <= 0) break;
+      PetscCallMPI(MPI_Bcast(group, (PetscMPIInt)n, stage->row, r, trainer->comm));
+      TakeRows(stage, at, n, group, begin, end, given);
+    }
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, int64_t end, float *given)
+{
+  RheoStage *stage = &trainer->stage;
+
+  PetscFunctionBeginUser;
+  if (!stage->width) PetscFunctionReturn(RHEO_OK);
+  if (RheoStageCouples(trainer))
+    PetscCall(ValidateGroups(trainer, begin, end, given));
+  else
+    for (int64_t i = begin; i < end; i += stage->gathering.capacity)
+      RunRows(trainer, RHEO_VALIDATION_STEP, PetscMin(stage->gathering.capacity, end - i),
+              trainer->sampler.validation + i, given + (size_t)(i - begin) * (size_t)stage->width);
+  PetscCall(RheoTrainerAgree(trainer));
+  PetscFunctionReturn(RHEO_OK);
+}
