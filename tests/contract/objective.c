@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { B = 6, WIDTH = 3 };
+enum { B = 6, WIDTH = 3, INPUTS = 8 };
 
 static const RheoNetConfig net = {.type = 1, .hidden = 8, .layers = 2, .activation = RHEO_ACT_TANH};
 
@@ -16,10 +16,11 @@ typedef struct {
   RheoParams params;
   RheoScope scope;
   RheoFlow flow;
+  RheoCnf cnf;
   RheoObjectiveModel model;
   RheoVal column[2];
-  double *values, data[2][B * WIDTH];
-  const double *in[2];
+  double *values, data[INPUTS][B * WIDTH];
+  const double *in[INPUTS];
 } Case;
 
 /* width of y: 0 for a flow's context as wide as x. */
@@ -32,11 +33,14 @@ static Case *start(int n_out, int width)
   OK(RheoFlowCreate(&c->flow));
   OK(RheoFlowSetSizes(c->flow, WIDTH, width));
   OK(RheoFlowSetUp(c->flow));
+  OK(RheoCnfCreate(&c->cnf));
+  OK(RheoCnfSetSizes(c->cnf, WIDTH, width));
+  OK(RheoCnfSetUp(c->cnf));
   c->scope = rx_enter(RheoScopeRoot(c->program, c->params, 1), "model");
   c->column[0] = rx_rows(c->program, "x", WIDTH);
   c->column[1] = width ? rx_rows(c->program, "y", width) : RHEO_NONE;
-  c->model = (RheoObjectiveModel){.flow = c->flow, .net = &net, .n_out = n_out};
-  for (int k = 0; k < 2; k++) {
+  c->model = (RheoObjectiveModel){.flow = c->flow, .cnf = c->cnf, .net = &net, .n_out = n_out};
+  for (int k = 0; k < INPUTS; k++) {
     FillNormal((uint64_t)k + 1, B * WIDTH, c->data[k]);
     c->in[k] = c->data[k];
   }
@@ -48,6 +52,7 @@ static void finish(Case *c)
   OK(RheoProgramDestroy(&c->program));
   OK(RheoParamsDestroy(&c->params));
   OK(RheoFlowDestroy(&c->flow));
+  OK(RheoCnfDestroy(&c->cnf));
   free(c->values);
   free(c);
 }
@@ -59,12 +64,25 @@ static const RheoObjectiveType *find(const char *name)
   return type;
 }
 
+/* What a loss draws as uniform numbers gets such. */
+static void draw_uniform(Case *c)
+{
+  const int n = RheoProgramInputCount(c->program);
+  assert_in_range(n, 0, INPUTS);
+  for (int k = 2; k < n; k++) {
+    const RheoInputKind kind = RheoProgramInputKind(c->program, k);
+    for (int i = 0; i < B * WIDTH && kind != RHEO_INPUT_NOISE_NORMAL; i++)
+      c->data[k][i] = 0.5 * erfc(c->data[k][i]);
+  }
+}
+
 static void evaluate(Case *c, RheoVal loss, double *result)
 {
   if (RheoProgramError(c->program)) fail_msg("%s", RheoProgramError(c->program));
   assert_true(RheoShapeSame(rx_shape(loss), RX_SHAPE(B)));
   free(c->values);
   c->values = RandomParameters(c->params, 7, 0.1);
+  draw_uniform(c);
   Evaluate(loss, c->values, c->in, result);
 }
 
