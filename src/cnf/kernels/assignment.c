@@ -3,6 +3,7 @@
 #include "assignment.h"
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 enum { BLOCK = 64 };
 
@@ -51,28 +52,37 @@ double sum_and_least(int n, const double *restrict cost, double *restrict least)
   return sum;
 }
 
-/* Each lane keeps its own two minima, and the block where its least one was. */
+/* Each lane keeps its own two minima, and the block where its least one was. Vectors are GCC's, and a choice is made by bits:
+ * loops over lanes become conditional stores, with a branch each. */
 int two_minima_single(int n, const float *restrict cost, const float *restrict price, float *restrict least,
                       float *restrict second)
 {
-  enum { LANES = ASSIGNMENT_LANES };
+  enum { LANES = ASSIGNMENT_LANES, WIDTH = 16, VECTORS = LANES / WIDTH };
+  typedef float Floats __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
+  typedef int32_t Ints __attribute__((vector_size(4 * WIDTH)));
+  Floats lower[VECTORS], upper[VECTORS];
+  Ints where[VECTORS];
   float first[LANES], next[LANES], best = INFINITY, other = INFINITY;
   int32_t block[LANES], lane = LANES;
-  for (int k = 0; k < LANES; k++) {
-    first[k] = next[k] = INFINITY;
-    block[k] = 0;
+  for (int v = 0; v < VECTORS; v++) {
+    lower[v] = upper[v] = (Floats){0} + INFINITY;
+    where[v] = (Ints){0};
   }
   for (int begin = 0; begin < n; begin += LANES) {
-#pragma omp simd
-    for (int k = 0; k < LANES; k++) {
-      const float reduced = cost[begin + k] - price[begin + k], before = first[k];
-      const int less = reduced < before;
-      const float larger = less ? before : reduced;
-      first[k] = less ? reduced : before;
-      block[k] = less ? begin : block[k];
-      next[k] = larger < next[k] ? larger : next[k];
+    for (int v = 0; v < VECTORS; v++) {
+      const Floats reduced =
+          *(const Floats *)(cost + begin + v * WIDTH) - *(const Floats *)(price + begin + v * WIDTH);
+      const Ints less = reduced < lower[v];
+      const Ints larger = (less & (Ints)lower[v]) | (~less & (Ints)reduced);
+      const Ints below = (Floats)larger < upper[v];
+      lower[v] = (Floats)((less & (Ints)reduced) | (~less & (Ints)lower[v]));
+      where[v] = (less & begin) | (~less & where[v]);
+      upper[v] = (Floats)((below & larger) | (~below & (Ints)upper[v]));
     }
   }
+  memcpy(first, lower, sizeof first);
+  memcpy(next, upper, sizeof next);
+  memcpy(block, where, sizeof block);
 #pragma omp simd reduction(min : best)
   for (int k = 0; k < LANES; k++) best = first[k] < best ? first[k] : best;
 #pragma omp simd reduction(min : lane)
