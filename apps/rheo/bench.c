@@ -1,17 +1,14 @@
 /* rheo bench: speed as ratios measured in one run: against the machine's own matrix products, against PyTorch, and two ranks
  * against one. */
-#include "verb.h"
-#include <program/ceiling.h>
+#include "bench.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-typedef struct {
-  RheoStrings run;
-  double seconds;
-  const char *peer;
-  int shards;
-} BenchConfig;
+static const struct {
+  const char *name;
+  PetscErrorCode (*run)(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
+} Benches[] = {{"dense", BenchDense}, {"spline", BenchSpline}, {"ranks", BenchRanks}};
+enum { N_BENCH = sizeof Benches / sizeof *Benches };
 
 const RheoKey BenchKeys[] = {
     {"run", RHEO_KEY_STRINGS, offsetof(BenchConfig, run), "dense, spline, ranks", NULL,
@@ -19,265 +16,34 @@ const RheoKey BenchKeys[] = {
     {"seconds", RHEO_KEY_REAL, offsetof(BenchConfig, seconds), "3", "(0, 1000]",
      "for each measurement, about"},
     {"peer", RHEO_KEY_STRING, offsetof(BenchConfig, peer), NULL, NULL,
-     "the script that times PyTorch (default tests/bench/peer_spline.py of the source tree), or none"},
+     "the folder of the scripts that time others (default tests/bench of the source tree), or none"},
     {"shards", RHEO_KEY_INT, offsetof(BenchConfig, shards), "4", "[1, 64]",
      "of the training that two ranks share; four times as many for the spline flow, whose rows take more "
      "cache"},
     {0}};
 
-/* A model to train and rows to train it on. */
-typedef struct {
-  const RheoObjectiveType *objective;
-  RheoObjectiveModel model;
-  RheoNetConfig net;
-  RheoFlow flow;
-  RheoParams params;
-  float *values, *x, *y;
-  RheoRows rows;
-} Problem;
-
-static PetscErrorCode Allocate(size_t n, float **values)
+int BenchPeer(const BenchConfig *config, const char *script, const char *module, const char *arguments,
+              char line[256])
 {
-  void *memory = NULL;
-
-  PetscFunctionBeginUser;
-  PetscCheck(!posix_memalign(&memory, 64, (n + 1) * sizeof(float)), PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "No memory for %zu numbers", n);
-  *values = memory;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Names the parameters by building the loss once. */
-static PetscErrorCode Layout(Problem *p)
-{
-  RheoVal column[2];
-  RheoProgram program;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoParamsCreate(&p->params));
-  PetscCall(RheoProgramCreate(1, &program));
-  for (int k = 0; k < 2; k++) column[k] = rx_rows(program, p->rows.name[k], p->rows.width[k]);
-  p->objective->loss(rx_enter(RheoScopeRoot(program, p->params, 1), "model"), &p->model, column);
-  PetscCheck(!RheoProgramError(program), PETSC_COMM_SELF, PETSC_ERR_PLIB, "%s", RheoProgramError(program));
-  PetscCall(RheoProgramDestroy(&program));
-  PetscCall(Allocate(RheoParamsSize(p->params), &p->values));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode MakeRows(Problem *p, int64_t n, int width_x, int width_y)
-{
-  PetscFunctionBeginUser;
-  PetscCall(Allocate((size_t)(n * width_x), &p->x));
-  PetscCall(Allocate((size_t)(n * width_y), &p->y));
-  RheoStreamFillNormal(1, RHEO_STREAM_TEST, 0, (size_t)n, NULL, 0, (size_t)width_x, p->x);
-  RheoStreamFillNormal(1, RHEO_STREAM_TEST, 1, (size_t)n, NULL, 0, (size_t)width_y, p->y);
-  for (int64_t i = 0; i < n; i++)
-    for (int k = 0; k < width_y; k++)
-      p->y[i * width_y + k] = p->x[i * width_x + k % width_x] + 0.5f * p->y[i * width_y + k];
-  p->rows.n = n;
-  p->rows.width[0] = width_x;
-  p->rows.width[1] = width_y;
-  p->rows.value[0] = p->x;
-  p->rows.value[1] = p->y;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-enum { WIDTH = 256, HIDDEN_LAYERS = 5, DENSE_BATCH = 1024, FEATURES = 10 };
-
-/* Regression by 5 hidden layers of 256 SiLU units, 256 numbers in and out. */
-static PetscErrorCode DenseCreate(Problem *p)
-{
-  PetscFunctionBeginUser;
-  *p = (Problem){.net = {.hidden = WIDTH, .layers = HIDDEN_LAYERS, .activation = RHEO_ACT_SILU}};
-  for (int i = 0; RheoNetTypes[i]; i++)
-    if (!strcmp(RheoNetTypes[i]->name, "mlp")) p->net.type = i;
-  p->rows = (RheoRows){.n_columns = 2, .name = {"x", "y"}};
-  p->model = (RheoObjectiveModel){.net = &p->net, .n_out = WIDTH};
-  PetscCall(RheoObjectiveFind("mse", &p->objective));
-  PetscCall(MakeRows(p, 8 * DENSE_BATCH, WIDTH, WIDTH));
-  PetscCall(Layout(p));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* sbi's default flow for 10 parameters and 10 data. */
-static PetscErrorCode SplineCreate(Problem *p)
-{
-  static const char deck_text[] =
-      "flow: {stack: [rqs_coupling, lu], repeat: 5, rqs_coupling: {bins: 10, bound: 3},\n"
-      "  net: {type: resmlp, hidden: 50, layers: 2, activation: relu, context: glu}}\n";
-  RheoDeck deck;
-
-  PetscFunctionBeginUser;
-  *p = (Problem){.rows = {.n_columns = 2, .name = {"x", "context"}}};
-  PetscCall(RheoDeckCreate(PETSC_COMM_SELF, &deck));
-  PetscCall(RheoDeckLoadText(deck, "bench", deck_text));
-  PetscCall(RheoFlowCreate(&p->flow));
-  PetscCall(RheoFlowSetFromDeck(p->flow, deck, "flow"));
-  PetscCall(RheoDeckDestroy(&deck));
-  PetscCall(RheoFlowSetSizes(p->flow, FEATURES, FEATURES));
-  PetscCall(RheoFlowSetUp(p->flow));
-  p->model = (RheoObjectiveModel){.flow = p->flow};
-  PetscCall(RheoObjectiveFind("nll", &p->objective));
-  PetscCall(MakeRows(p, 32768, FEATURES, FEATURES));
-  PetscCall(Layout(p));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode ProblemDestroy(Problem *p)
-{
-  PetscFunctionBeginUser;
-  PetscCall(RheoFlowDestroy(&p->flow));
-  PetscCall(RheoParamsDestroy(&p->params));
-  free(p->values);
-  free(p->x);
-  free(p->y);
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Rows per second of whole training steps (gather, forward, backward, sums, clip, Adam) in one short training. */
-static PetscErrorCode TrainOnce(MPI_Comm comm, Problem *p, int64_t batch, int shards, int64_t steps,
-                                double *rate)
-{
-  double communication;
-  RheoTrainConfig config;
-  RheoTrainer trainer;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoTrainConfigDefaults(&config));
-  config.batch = batch;
-  config.shards = shards;
-  config.validation = 0;
-  config.patience = 0;
-  config.epochs = 1000000;
-  config.steps = steps;
-  PetscCall(RheoParamsInit(p->params, 1, p->values));
-  PetscCall(RheoTrainerCreate(comm, &trainer));
-  PetscCall(RheoTrainerSetQuiet(trainer, PETSC_TRUE));
-  PetscCall(RheoTrainerSetConfig(trainer, &config));
-  PetscCall(RheoTrainerSetSeed(trainer, 1));
-  PetscCall(RheoTrainerSetRows(trainer, &p->rows));
-  PetscCall(RheoTrainerSetObjective(trainer, p->objective, &p->model, "model"));
-  PetscCall(RheoTrainerSetParams(trainer, p->params, p->values));
-  PetscCall(RheoTrainerRun(trainer));
-  PetscCall(RheoTrainerGetSpeed(trainer, rate, &communication));
-  PetscCall(RheoTrainerDestroy(&trainer));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* The best of several trainings of about a sixth of the time, so that a disturbance spoils only one of them. */
-static PetscErrorCode TrainRate(Problem *p, int64_t batch, int shards, double seconds, double *rate)
-{
-  const double start = MPI_Wtime();
-  int64_t steps = 4;
-
-  PetscFunctionBeginUser;
-  *rate = 0;
-  do {
-    const double begin = MPI_Wtime();
-    double speed;
-    PetscCall(TrainOnce(PETSC_COMM_SELF, p, batch, shards, steps, &speed));
-    *rate = PetscMax(*rate, speed);
-    if (MPI_Wtime() - begin < seconds / 8) steps *= 2;
-  } while (MPI_Wtime() - start < seconds);
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode BenchDense(const BenchConfig *config, RheoYaml *yaml)
-{
-  /* Products of one row in a step: forward and weights for each of 6 matrices, inputs for all but the first. */
-  const double flops = 2.0 * WIDTH * WIDTH * (3 * (HIDDEN_LAYERS + 1) - 1);
-  static const int shards[] = {1, 2, 4};
-  double best = 0, rate, ceiling = 0;
-  const char *library = "", *name;
-  int best_shards = 0;
-  Problem p;
-
-  PetscFunctionBeginUser;
-  PetscCall(DenseCreate(&p));
-  for (int i = 0; i < 3; i++) {
-    rate = RheoProductCeiling(DENSE_BATCH / shards[i], WIDTH, WIDTH, config->seconds / 27, &name);
-    if (rate > ceiling) library = name;
-    ceiling = PetscMax(ceiling, rate);
-    PetscCall(TrainRate(&p, DENSE_BATCH, shards[i], config->seconds / 3, &rate));
-    if (rate > best) best_shards = shards[i];
-    best = PetscMax(best, rate);
-  }
-  RheoYamlOpen(yaml, "dense");
-  RheoYamlReal(yaml, "ceiling_gflops", ceiling * 1e-9);
-  RheoYamlText(yaml, "ceiling_library", library);
-  RheoYamlReal(yaml, "train_gflops", best * flops * 1e-9);
-  RheoYamlReal(yaml, "fraction", best * flops / ceiling);
-  RheoYamlInt(yaml, "shards", best_shards);
-  RheoYamlClose(yaml);
-  PetscCall(ProblemDestroy(&p));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Runs the peer's script; rate 0 where there is none. */
-static void PeerRate(const BenchConfig *config, int64_t batch, double *rate, int *threads, char name[64])
-{
-  const char *script = config->peer ? config->peer : RHEO_SOURCE_DIR "/tests/bench/peer_spline.py";
-  char command[PETSC_MAX_PATH_LEN + 128];
-  *rate = 0;
-  *threads = 0;
-  snprintf(name, 64, "not measured (no PyTorch: Debian has it as python3-torch)");
-  if (!strcmp(script, "none")) return;
-  /* The first interpreter that has PyTorch; threads are the script's to choose. */
+  const char *folder = config->peer ? config->peer : RHEO_SOURCE_DIR "/tests/bench";
+  char command[PETSC_MAX_PATH_LEN + 512];
+  int found = 0;
+  if (!strcmp(folder, "none")) return 0;
   snprintf(command, sizeof command,
-           "for p in python3 /usr/bin/python3; do if $p -c 'import torch' 2>/dev/null; then env -u "
-           "OMP_NUM_THREADS $p '%s' %lld %g; break; fi; done",
-           script, (long long)batch, config->seconds);
+           "for p in python3 /usr/bin/python3; do if $p -c 'import %s' 2>/dev/null; then env -u "
+           "OMP_NUM_THREADS $p '%s/%s' %s; break; fi; done",
+           module, folder, script, arguments);
   FILE *pipe = popen(command, "r");
-  if (!pipe) return;
-  char line[256] = "";
-  if (fgets(line, sizeof line, pipe)) {
-    int used = 0;
-    if (sscanf(line, "%lf %d %n", rate, threads, &used) >= 2) {
-      line[strcspn(line, "\n")] = 0;
-      snprintf(name, 64, "%s", line + used);
-    }
+  if (!pipe) return 0;
+  if (fgets(line, 256, pipe)) {
+    line[strcspn(line, "\n")] = 0;
+    found = 1;
   }
   pclose(pipe);
+  return found;
 }
 
-static PetscErrorCode BenchSpline(const BenchConfig *config, RheoYaml *yaml)
-{
-  static const int64_t batches[] = {200, 4096};
-  static const int shards[] = {1, 2, 4, 8, 16};
-  Problem p;
-
-  PetscFunctionBeginUser;
-  PetscCall(SplineCreate(&p));
-  RheoYamlOpen(yaml, "spline");
-  for (int b = 0; b < 2; b++) {
-    char key[32], name[64];
-    double best = 0, rate, peer;
-    int best_shards = 0, threads;
-    for (int i = 0; i < 5; i++) {
-      PetscCall(TrainRate(&p, batches[b], shards[i], config->seconds / 3, &rate));
-      if (rate > best) best_shards = shards[i];
-      best = PetscMax(best, rate);
-    }
-    PeerRate(config, batches[b], &peer, &threads, name);
-    snprintf(key, sizeof key, "batch_%d", (int)batches[b]);
-    RheoYamlOpen(yaml, key);
-    RheoYamlReal(yaml, "samples_per_s", best);
-    RheoYamlInt(yaml, "shards", best_shards);
-    RheoYamlText(yaml, "peer", name);
-    if (peer > 0) {
-      RheoYamlInt(yaml, "peer_threads", threads);
-      RheoYamlReal(yaml, "peer_samples_per_s", peer);
-      RheoYamlReal(yaml, "ratio", best / peer);
-    }
-    RheoYamlClose(yaml);
-  }
-  RheoYamlClose(yaml);
-  PetscCall(ProblemDestroy(&p));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Ranks that have nothing to do sleep, so as not to take a core from the one that is measured. */
-static PetscErrorCode Wait(MPI_Comm comm)
+PetscErrorCode BenchWait(MPI_Comm comm)
 {
   MPI_Request request;
   int done = 0;
@@ -291,89 +57,27 @@ static PetscErrorCode Wait(MPI_Comm comm)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* The first two ranks against the first alone, at one number of shards, so that both do the same work in the same order.
- * Short trainings in turn, because the machine's speed drifts; and the best of either counts, because what
- * disturbs one of two cores holds up both ranks. */
-static PetscErrorCode Speedup(MPI_Comm comm, Problem *p, int64_t batch, int shards, double seconds,
-                              double *speedup)
-{
-  const int64_t steps = 16;
-  const double start = MPI_Wtime();
-  double one = 0, two = 0, rate, elapsed;
-  PetscMPIInt rank;
-  MPI_Comm pair;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_split(comm, rank < 2 ? 0 : MPI_UNDEFINED, rank, &pair));
-  do {
-    if (rank == 0) {
-      PetscCall(TrainOnce(PETSC_COMM_SELF, p, batch, shards, steps, &rate));
-      one = PetscMax(one, rate);
-    }
-    PetscCall(Wait(comm));
-    if (pair != MPI_COMM_NULL) {
-      PetscCall(TrainOnce(pair, p, batch, shards, steps, &rate));
-      two = PetscMax(two, rate);
-    }
-    PetscCall(Wait(comm));
-    elapsed = MPI_Wtime() - start;
-    PetscCallMPI(MPI_Bcast(&elapsed, 1, MPI_DOUBLE, 0, comm));
-  } while (elapsed < seconds);
-  if (pair != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&pair));
-  *speedup = one > 0 ? two / one : 0;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode BenchRanks(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml)
-{
-  PetscMPIInt size;
-  double dense, spline;
-  Problem p;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  RheoYamlOpen(yaml, "ranks");
-  if (size < 2) {
-    RheoYamlText(yaml, "speedup_2", "not measured: run with mpiexec -n 2");
-  } else {
-    PetscCall(DenseCreate(&p));
-    PetscCall(Speedup(comm, &p, DENSE_BATCH, config->shards, 5 * config->seconds, &dense));
-    PetscCall(ProblemDestroy(&p));
-    PetscCall(SplineCreate(&p));
-    PetscCall(Speedup(comm, &p, 4096, 4 * config->shards, 5 * config->seconds, &spline));
-    PetscCall(ProblemDestroy(&p));
-    RheoYamlReal(yaml, "speedup_2", PetscMin(dense, spline));
-    RheoYamlReal(yaml, "speedup_2_dense", dense);
-    RheoYamlReal(yaml, "speedup_2_spline", spline);
-  }
-  RheoYamlClose(yaml);
-  PetscFunctionReturn(RHEO_OK);
-}
-
 static PetscErrorCode Bench(Run *run)
 {
   RheoYaml yaml = RheoYamlStdout(run->comm);
-  PetscBool dense = PETSC_FALSE, spline = PETSC_FALSE, ranks = PETSC_FALSE;
+  PetscBool wanted[N_BENCH] = {PETSC_FALSE};
+  char known[256] = "";
   BenchConfig config;
-  PetscMPIInt rank;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "bench", BenchKeys, &config));
+  for (int k = 0; k < N_BENCH; k++)
+    snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", k ? ", " : "", Benches[k].name);
   for (int i = 0; i < config.run.n; i++) {
-    const char *name = config.run.v[i];
-    dense = (PetscBool)(dense || !strcmp(name, "dense"));
-    spline = (PetscBool)(spline || !strcmp(name, "spline"));
-    ranks = (PetscBool)(ranks || !strcmp(name, "ranks"));
-    if (strcmp(name, "dense") && strcmp(name, "spline") && strcmp(name, "ranks"))
-      PetscCall(RheoDeckReject(run->deck, "bench.run", "'%s' is none of dense, spline, ranks", name));
+    PetscBool any = PETSC_FALSE;
+    for (int k = 0; k < N_BENCH; k++)
+      if (!strcmp(config.run.v[i], Benches[k].name)) any = wanted[k] = PETSC_TRUE;
+    if (!any) PetscCall(RheoDeckReject(run->deck, "bench.run", "'%s' is none of %s", config.run.v[i], known));
   }
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
-  if (dense && rank == 0) PetscCall(BenchDense(&config, &yaml));
-  PetscCall(Wait(run->comm));
-  if (spline && rank == 0) PetscCall(BenchSpline(&config, &yaml));
-  PetscCall(Wait(run->comm));
-  if (ranks) PetscCall(BenchRanks(run->comm, &config, &yaml));
+  for (int k = 0; k < N_BENCH; k++) {
+    if (wanted[k]) PetscCall(Benches[k].run(run->comm, &config, &yaml));
+    PetscCall(BenchWait(run->comm));
+  }
   RheoYamlReal(&yaml, "peak_memory_mb", RheoPeakMemory() * 1e-6);
   PetscFunctionReturn(RHEO_OK);
 }

@@ -1,0 +1,23 @@
+/* What the measurements of `rheo bench` share. */
+#pragma once
+#include "verb.h"
+
+typedef struct {
+  RheoStrings run;
+  double seconds;
+  const char *peer;
+  int shards;
+} BenchConfig;
+
+/* Each prints a section of its own name. Collective; what needs one core runs on rank 0 while the others sleep. */
+PetscErrorCode BenchDense(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
+PetscErrorCode BenchSpline(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
+PetscErrorCode BenchRanks(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
+
+/* Ranks that have nothing to do sleep, so as not to take a core from the one that is measured. */
+PetscErrorCode BenchWait(MPI_Comm comm);
+
+/* The first line that a peer's script prints, by the first interpreter that has the module; threads are the script's to
+ * choose. Returns 0 where there is none. */
+int BenchPeer(const BenchConfig *config, const char *script, const char *module, const char *arguments,
+              char line[256]);
