@@ -52,7 +52,9 @@ typedef struct {
   float *bid_price;     /* (padded) */
   double *price, *open; /* v; and with the columns that Dijkstra is done with at -infinity */
   double *distance, *done_distance;
-  int32_t *from, *column, *owner, *left, *done; /* owner of a column; rows left over; columns done */
+  int32_t *from, *column, *owner; /* owner: of a column, -1 for none */
+  int32_t *left, *done, *vacant;  /* rows left over, columns done, columns without an owner */
+  int n_vacant;
 } Solver;
 
 static const double *Row(const Solver *s, int i)
@@ -122,22 +124,45 @@ static int TakeLeast(Solver *s)
     if (s->owner[j] < 0) s->owner[j] = i;
     if (s->owner[j] != i) s->left[n_left++] = i;
   }
+  s->n_vacant = 0;
+  for (int j = 0; j < s->n; j++)
+    if (s->owner[j] < 0) s->vacant[s->n_vacant++] = j;
   return n_left;
+}
+
+/* A column that nobody owns, no farther than reached; -1 where there is none. */
+static int FindVacant(const Solver *s, double reached)
+{
+  for (int k = 0; k < s->n_vacant; k++)
+    if (s->distance[s->vacant[k]] <= reached) return s->vacant[k];
+  return -1;
+}
+
+static void Occupy(Solver *s, int j)
+{
+  int k = 0;
+  while (s->vacant[k] != j) k++;
+  s->vacant[k] = s->vacant[--s->n_vacant];
 }
 
 static void Augment(Solver *s, int start)
 {
   const int n = s->n;
   const double *cost = Row(s, start);
-  double base = 0, reached;
+  double base = 0, reached = -INFINITY;
   int i = start, j, n_done = 0;
   for (int k = 0; k < n; k++) {
     s->open[k] = s->price[k];
     s->distance[k] = INFINITY;
   }
   for (;;) {
+    const double before = reached;
     j = relax_row(n, cost, base, s->open, i, s->distance, s->from);
     reached = s->distance[j];
+    if (reached <= before) { /* a tie; where costs have many, only a look at its end ends it soon */
+      const int vacant = FindVacant(s, reached);
+      if (vacant >= 0) j = vacant;
+    }
     if (s->owner[j] < 0) break;
     s->done[n_done] = j;
     s->done_distance[n_done++] = reached;
@@ -147,6 +172,7 @@ static void Augment(Solver *s, int start)
     cost = Row(s, i);
     base = reached - (cost[j] - s->price[j]);
   }
+  Occupy(s, j);
   for (int k = 0; k < n_done; k++) s->price[s->done[k]] += s->done_distance[k] - reached;
   do {
     const int next = s->column[i = s->from[j]];
@@ -158,29 +184,32 @@ static void Augment(Solver *s, int start)
 
 /* ---- Set-up ---- */
 
-/* The scale of a matrix of costs; and that they are finite. */
-static PetscErrorCode Survey(Solver *s, double *offset)
+/* The scale of a matrix of costs, each row above its least one; and that they are finite. */
+static PetscErrorCode Survey(Solver *s)
 {
-  double least = INFINITY, sum = 0;
+  double sum = 0;
 
   PetscFunctionBeginUser;
-  for (int i = 0; i < s->n; i++) sum += sum_and_least(s->n, Row(s, i), &least);
-  for (int i = 0; i < s->n && !isfinite(sum); i++) {
-    const double *row = Row(s, i);
-    for (int j = 0; j < s->n; j++)
-      if (!isfinite(row[j]))
-        RheoInputError(PETSC_COMM_SELF,
-                       "an assignment needs finite costs; that of row %d and column %d is not finite (%g)", i,
-                       j, row[j]);
+  for (int i = 0; i < s->n; i++) {
+    double least = INFINITY;
+    const double of_row = sum_and_least(s->n, Row(s, i), &least) / s->n;
+    if (!isfinite(of_row - least)) {
+      const double *row = Row(s, i);
+      for (int j = 0; j < s->n; j++)
+        if (!isfinite(row[j]))
+          RheoInputError(PETSC_COMM_SELF,
+                         "an assignment needs finite costs; that of row %d and column %d is not finite (%g)",
+                         i, j, row[j]);
+    }
+    sum += of_row - least;
   }
-  s->unit = (sum / s->n - least * s->n) / s->n;
+  s->unit = sum / s->n;
   if (!(isfinite(s->unit) && isfinite(1 / s->unit)))
     s->unit = 0; /* beyond what can be added up: paths alone */
-  *offset = least;
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode ScaleMatrix(Solver *s, double offset)
+static PetscErrorCode ScaleMatrix(Solver *s)
 {
   const size_t padded = (size_t)s->padded;
 
@@ -188,7 +217,9 @@ static PetscErrorCode ScaleMatrix(Solver *s, double offset)
   PetscCall(PetscMalloc1((size_t)s->n * padded, &s->scaled));
   for (int i = 0; i < s->n; i++) {
     float *to = s->scaled + (size_t)i * padded;
-    scale_row(s->n, offset, 1 / s->unit, Row(s, i), to);
+    double least = INFINITY;
+    sum_and_least(s->n, Row(s, i), &least);
+    scale_row(s->n, least, 1 / s->unit, Row(s, i), to);
     for (int j = s->n; j < s->padded; j++) to[j] = INFINITY;
   }
   PetscFunctionReturn(RHEO_OK);
@@ -230,7 +261,7 @@ static PetscErrorCode Solve(Solver *s, int32_t *column, double *total)
   s->column = column;
   PetscCall(PetscMalloc5(s->padded, &s->bid_price, n, &s->price, n, &s->open, n, &s->distance, n,
                          &s->done_distance));
-  PetscCall(PetscMalloc4(n, &s->from, n, &s->owner, n, &s->left, n, &s->done));
+  PetscCall(PetscMalloc5(n, &s->from, n, &s->owner, n, &s->left, n, &s->done, n, &s->vacant));
   for (int j = 0; j < n; j++) {
     s->price[j] = 0;
     s->owner[j] = -1;
@@ -243,7 +274,7 @@ static PetscErrorCode Solve(Solver *s, int32_t *column, double *total)
     for (int i = 0; i < n; i++) *total += Row(s, i)[column[i]];
   }
   PetscCall(PetscFree5(s->bid_price, s->price, s->open, s->distance, s->done_distance));
-  PetscCall(PetscFree4(s->from, s->owner, s->left, s->done));
+  PetscCall(PetscFree5(s->from, s->owner, s->left, s->done, s->vacant));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -263,13 +294,12 @@ static int Padded(int64_t n)
 PetscErrorCode RheoAssign(int64_t n, const double *cost, int32_t *column, double *total)
 {
   Solver s = {.n = (int)n, .cost = cost};
-  double offset = 0;
 
   PetscFunctionBeginUser;
   PetscCall(CheckRows(n));
   s.padded = Padded(n);
-  PetscCall(Survey(&s, &offset));
-  if (s.unit > 0 && n >= LEAST_ROWS) PetscCall(ScaleMatrix(&s, offset));
+  PetscCall(Survey(&s));
+  if (s.unit > 0 && n >= LEAST_ROWS) PetscCall(ScaleMatrix(&s));
   PetscCall(Solve(&s, column, total));
   PetscCall(PetscFree(s.scaled));
   PetscFunctionReturn(RHEO_OK);
