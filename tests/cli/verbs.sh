@@ -175,7 +175,7 @@ done
 good bench mpi 2 "$rheo" bench -bench_seconds 0.05 -bench_peer none
 is_yaml bench.out
 for name in dense.ceiling_gflops dense.train_gflops dense.fraction spline.batch_200.samples_per_s \
-  spline.batch_4096.samples_per_s ranks.speedup_2 peak_memory_mb; do number bench.out $name; done
+  spline.batch_4096.samples_per_s ranks.speedup_2 assignment.circle_256.milliseconds peak_memory_mb; do number bench.out $name; done
 
 # A run that is cut off leaves no half-written file under its final name
 "$rheo" infer study/deck.yaml -output k -simulate_n 200k > /dev/null 2>&1 &
