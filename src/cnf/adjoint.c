@@ -37,10 +37,13 @@ PetscErrorCode RheoAdjointCreate(RheoCnf cnf, RheoParams params, const char *sco
   adjoint->config = *config;
   PetscCall(RheoAdjointFieldCreate(cnf, params, scope_name, rows, config, &adjoint->field));
   PetscCall(RheoAdjointStepsCreate(adjoint));
+  const size_t n = (size_t)(adjoint->field.n_integrals * adjoint->field.rows);
   PetscCall(PetscMalloc1((size_t)adjoint->field.rows * (size_t)adjoint->field.c, &adjoint->dcontext));
+  PetscCall(PetscCalloc4(n + 1, &adjoint->integrals, n + 1, &adjoint->dintegrals, n + 1, &adjoint->rates,
+                         n + 1, &adjoint->none));
   if (config->checkpoints > 0) {
     adjoint->n_segments = PetscMin(config->checkpoints, config->solve.steps);
-    PetscCall(PetscMalloc1((size_t)adjoint->n_segments * adjoint->field.n_state, &adjoint->checkpoint));
+    PetscCall(PetscMalloc1((size_t)adjoint->n_segments * adjoint->n_state, &adjoint->checkpoint));
   } else {
     adjoint->n_segments = 1;
   }
@@ -55,6 +58,7 @@ PetscErrorCode RheoAdjointDestroy(RheoAdjoint *adjoint)
   PetscCall(RheoAdjointFieldDestroy(&(*adjoint)->field));
   PetscCall(PetscFree((*adjoint)->checkpoint));
   PetscCall(PetscFree((*adjoint)->dcontext));
+  PetscCall(PetscFree4((*adjoint)->integrals, (*adjoint)->dintegrals, (*adjoint)->rates, (*adjoint)->none));
   PetscCall(PetscFree(*adjoint));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -79,26 +83,6 @@ static void Spread(int rows, int64_t n, int width, const double *given, PetscBoo
   for (size_t i = given ? known : 0; i < all; i++) x[i] = given && copy ? x[i - (size_t)width] : 0;
 }
 
-static void StartState(const RheoAdjoint adjoint, const double *z, double *state)
-{
-  const RheoAdjointField *f = &adjoint->field;
-  const size_t n_z = (size_t)f->rows * (size_t)f->d;
-  Spread(f->rows, adjoint->n, f->d, z, PETSC_TRUE, state);
-  memset(state + n_z, 0, (f->n_state - n_z) * sizeof *state);
-}
-
-/* The rows of an integral of the state; NaN for rows that were lost, like all of them. */
-static void ReadState(const RheoAdjoint adjoint, const double *state, double *z, double *log_det,
-                      double *penalty)
-{
-  const RheoAdjointField *f = &adjoint->field;
-  const size_t rows = (size_t)f->rows, n_z = rows * (size_t)f->d, n = (size_t)adjoint->n;
-  memcpy(z, state, n * (size_t)f->d * sizeof *z);
-  if (log_det) memcpy(log_det, state + n_z, n * sizeof *log_det);
-  if (penalty && f->penalty) memcpy(penalty, state + n_z + (f->log_det ? rows : 0), n * sizeof *penalty);
-  if (penalty && !f->penalty) memset(penalty, 0, n * sizeof *penalty);
-}
-
 static PetscBool IsFinite(const double *x, size_t n)
 {
   double sum = 0;
@@ -114,7 +98,7 @@ static PetscErrorCode KeepState(RheoAdjoint adjoint, int64_t i)
 
   PetscFunctionBeginUser;
   PetscCall(VecGetArrayRead(adjoint->state, &x));
-  memcpy(adjoint->checkpoint + (size_t)i * adjoint->field.n_state, x, adjoint->field.n_state * sizeof *x);
+  memcpy(adjoint->checkpoint + (size_t)i * adjoint->n_state, x, adjoint->n_state * sizeof *x);
   PetscCall(VecRestoreArrayRead(adjoint->state, &x));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -125,8 +109,22 @@ static PetscErrorCode ReturnState(RheoAdjoint adjoint, int64_t i)
 
   PetscFunctionBeginUser;
   PetscCall(VecGetArrayWrite(adjoint->state, &x));
-  memcpy(x, adjoint->checkpoint + (size_t)i * adjoint->field.n_state, adjoint->field.n_state * sizeof *x);
+  memcpy(x, adjoint->checkpoint + (size_t)i * adjoint->n_state, adjoint->n_state * sizeof *x);
   PetscCall(VecRestoreArrayWrite(adjoint->state, &x));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Everything from t0 to t1, segment by segment. */
+static PetscErrorCode Solve(RheoAdjoint adjoint, RheoSolveStatus *status)
+{
+  const int64_t m = adjoint->n_segments;
+
+  PetscFunctionBeginUser;
+  *status = RHEO_SOLVE_DONE;
+  for (int64_t i = 0; i < m && *status == RHEO_SOLVE_DONE; i++) {
+    if (m > 1) PetscCall(KeepState(adjoint, i));
+    PetscCall(RheoAdjointStepsForward(adjoint, i, m, (PetscBool)(i == m - 1), status));
+  }
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -135,6 +133,7 @@ PetscErrorCode RheoAdjointForward(RheoAdjoint adjoint, const float *values, int6
                                   double *penalty, RheoSolveStatus *status)
 {
   RheoAdjointField *f = &adjoint->field;
+  const size_t n_integrals = (size_t)(f->n_integrals * f->rows);
   double *x;
 
   PetscFunctionBeginUser;
@@ -143,23 +142,41 @@ PetscErrorCode RheoAdjointForward(RheoAdjoint adjoint, const float *values, int6
   PetscCheck((context || !f->c) && (noise || !f->noise) && (f->log_det || !log_det), PETSC_COMM_SELF,
              PETSC_ERR_ARG_NULL, "The context or the noise is missing, or log_det was not configured");
   RheoAdjointFieldSet(f, values, n, context, noise);
-  adjoint->n = n;
-  adjoint->now = (RheoAdjointStage){.sign = t1 > t0 ? 1 : -1, .t0 = t0};
+  adjoint->n = adjoint->n_rows = n;
   adjoint->length = fabs(t1 - t0);
+  adjoint->now = (RheoAdjointStage){.sign = t1 > t0 ? 1 : -1, .t0 = t0};
+  adjoint->now.sum = (PetscBool)(!adjoint->adaptive && f->n_integrals && (log_det || penalty));
+  memset(adjoint->integrals, 0, n_integrals * sizeof *x);
   PetscCall(VecGetArrayWrite(adjoint->state, &x));
-  StartState(adjoint, z, x);
+  Spread(f->rows, n, f->d, z, PETSC_TRUE, x);
+  memset(x + f->n_z, 0, (adjoint->n_state - f->n_z) * sizeof *x);
   PetscCall(VecRestoreArrayWrite(adjoint->state, &x));
-  const int64_t m = adjoint->n_segments;
-  *status = RHEO_SOLVE_DONE;
-  for (int64_t i = 0; i < m && *status == RHEO_SOLVE_DONE; i++) {
-    if (m > 1) PetscCall(KeepState(adjoint, i));
-    PetscCall(RheoAdjointStepsForward(adjoint, i, m, (PetscBool)(i == m - 1), status));
-  }
+  PetscCall(Solve(adjoint, status));
   PetscCall(VecGetArray(adjoint->state, &x));
-  ReadState(adjoint, x, z, log_det, penalty);
-  if (*status == RHEO_SOLVE_DONE && !IsFinite(x, f->n_state)) *status = RHEO_SOLVE_NOT_FINITE;
+  memcpy(z, x, (size_t)n * (size_t)f->d * sizeof *z);
+  if (adjoint->adaptive) memcpy(adjoint->integrals, x + f->n_z, n_integrals * sizeof *x);
+  if (!IsFinite(x, adjoint->n_state) || !IsFinite(adjoint->integrals, n_integrals))
+    *status = *status == RHEO_SOLVE_DONE ? RHEO_SOLVE_NOT_FINITE : *status;
   PetscCall(VecRestoreArray(adjoint->state, &x));
+  adjoint->known = (PetscBool)(adjoint->adaptive || adjoint->now.sum || !f->n_integrals);
+  if (adjoint->known) PetscCall(RheoAdjointGetIntegrals(adjoint, log_det, penalty));
   if (*status != RHEO_SOLVE_DONE) adjoint->n = 0;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoAdjointGetIntegrals(RheoAdjoint adjoint, double *log_det, double *penalty)
+{
+  const RheoAdjointField *f = &adjoint->field;
+  const size_t n = (size_t)adjoint->n_rows;
+  const double *const pen = adjoint->integrals + (f->log_det ? f->rows : 0);
+
+  PetscFunctionBeginUser;
+  PetscCheck(adjoint->known, PETSC_COMM_SELF, PETSC_ERR_ORDER,
+             "Integrals that were not asked for on the way there are known after the way back");
+  if (log_det && f->log_det) memcpy(log_det, adjoint->integrals, n * sizeof *log_det);
+  if (log_det && !f->log_det) memset(log_det, 0, n * sizeof *log_det);
+  if (penalty && f->penalty) memcpy(penalty, pen, n * sizeof *penalty);
+  if (penalty && !f->penalty) memset(penalty, 0, n * sizeof *penalty);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -169,15 +186,14 @@ static PetscErrorCode StartCostate(RheoAdjoint adjoint, const double *dz, const 
                                    const double *dpenalty)
 {
   const RheoAdjointField *f = &adjoint->field;
-  const int64_t n = adjoint->n;
-  double *x;
+  double *x, *const y = adjoint->dintegrals;
 
   PetscFunctionBeginUser;
+  if (f->log_det) Spread(f->rows, adjoint->n, 1, dlog_det, PETSC_FALSE, y);
+  if (f->penalty) Spread(f->rows, adjoint->n, 1, dpenalty, PETSC_FALSE, y + (f->log_det ? f->rows : 0));
   PetscCall(VecGetArrayWrite(adjoint->costate, &x));
-  double *const integrals = x + (size_t)f->rows * (size_t)f->d;
-  Spread(f->rows, n, f->d, dz, PETSC_FALSE, x);
-  if (f->log_det) Spread(f->rows, n, 1, dlog_det, PETSC_FALSE, integrals);
-  if (f->penalty) Spread(f->rows, n, 1, dpenalty, PETSC_FALSE, integrals + (f->log_det ? f->rows : 0));
+  Spread(f->rows, adjoint->n, f->d, dz, PETSC_FALSE, x);
+  memcpy(x + f->n_z, y, (adjoint->n_state - f->n_z) * sizeof *x);
   PetscCall(VecRestoreArrayWrite(adjoint->costate, &x));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -200,12 +216,15 @@ PetscErrorCode RheoAdjointBackward(RheoAdjoint adjoint, double *dz, const double
   adjoint->now.dvalues = dvalues;
   PetscCall(StartCostate(adjoint, dz, dlog_det, dpenalty));
   for (int64_t i = adjoint->n_segments - 1; i >= 0; i--) {
+    adjoint->now.sum = PETSC_FALSE;
     if (i < adjoint->n_segments - 1) {
       PetscCall(ReturnState(adjoint, i));
       PetscCall(RheoAdjointStepsForward(adjoint, i, adjoint->n_segments, PETSC_TRUE, &status));
     }
+    adjoint->now.sum = (PetscBool)!adjoint->known;
     PetscCall(RheoAdjointStepsBackward(adjoint));
   }
+  adjoint->known = PETSC_TRUE;
   PetscCall(VecGetArrayRead(adjoint->costate, &x));
   memcpy(dz, x, (size_t)adjoint->n * (size_t)f->d * sizeof *dz);
   PetscCall(VecRestoreArrayRead(adjoint->costate, &x));

@@ -7,7 +7,8 @@
  *
  * Every scheme of scheme.h gives right gradients: TSAdjoint brings the costate, and the sums over parameters, which PETSc
  * 3.16.5 to 3.21.3 get wrong where a weight of the scheme is zero (2b, 5dp, midpoint, ...), are our own. Cost: one
- * evaluation of the field a stage forward, one with its vector-Jacobian product backward.
+ * evaluation of the field a stage forward, one with its vector-Jacobian product backward. With fixed steps the integrals
+ * can be left for the way back, where they cost nothing more.
  */
 #pragma once
 #include "cnf.h"
@@ -31,7 +32,7 @@ PetscErrorCode RheoAdjointCreate(RheoCnf cnf, RheoParams params, const char *sco
 PetscErrorCode RheoAdjointDestroy(RheoAdjoint *adjoint);
 
 /* Solves z (n, D) from t0 to t1 in place, n at most rows, and remembers the way. log_det (n) and penalty (n) (the weighted
- * sum of regularisers) or NULL. noise (n, probes, D) where the divergence is estimated, for it and for the Jacobian's
+ * sum of regularisers) or NULL; both NULL: with fixed steps they are left for the way back. noise (n, probes, D) where the divergence is estimated, for it and for the Jacobian's
  * penalty; NULL otherwise. Returns with *status not RHEO_SOLVE_DONE where the solve failed; nothing then may be
  * differentiated. After fixed steps rows that are not finite spoil no others, which are delivered. */
 PetscErrorCode RheoAdjointForward(RheoAdjoint adjoint, const float *values, int64_t n, double t0, double t1,
@@ -41,6 +42,9 @@ PetscErrorCode RheoAdjointForward(RheoAdjoint adjoint, const float *values, int6
  * NULL; dcontext (n, C) or NULL is set; dvalues (P) or NULL is added to. */
 PetscErrorCode RheoAdjointBackward(RheoAdjoint adjoint, double *dz, const double *dlog_det,
                                    const double *dpenalty, double *dcontext, double *dvalues);
+
+/* log_det (n), penalty (n) of the last solve, after the way back where they were left for it; either may be NULL. */
+PetscErrorCode RheoAdjointGetIntegrals(RheoAdjoint adjoint, double *log_det, double *penalty);
 
 /* Repeat the steps of the last solve rather than choose them anew, so that what is differentiated is a smooth function (line
  * searches, difference quotients). No effect on fixed steps. Not collective. */

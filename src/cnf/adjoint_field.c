@@ -1,7 +1,6 @@
 /* The augmented right-hand side as a program, and its vector-Jacobian product as a second one.
  *
- * The integrals of divergence and penalties enter no rate, so that their costates are constant and only z is pulled
- * back. Everything is per row but the gradient of the parameters, which sums over a block. */
+ * Integrals enter no rate, so that their costates are constant and only z is pulled back. Everything is per row but the gradient of the parameters, which sums over a block. */
 #include "adjoint_impl.h"
 #include <math.h>
 #include <stdlib.h>
@@ -73,7 +72,7 @@ static void AddTerm(RheoVal *sum, double weight, RheoVal term)
 }
 
 static Rates Build(RheoProgram program, RheoCnf cnf, RheoParams params, const char *scope_name,
-                   const RheoAdjointConfig *config, const RheoAdjointField *field)
+                   const RheoAdjointConfig *config, const RheoAdjointField *field, int n_integrals)
 {
   const RheoScope scope = rx_enter(RheoScopeRoot(program, params, 0), "%s", scope_name);
   const int block = RheoProgramRows(program), probes = config->solve.probes;
@@ -83,6 +82,7 @@ static Rates Build(RheoProgram program, RheoCnf cnf, RheoParams params, const ch
   r.context = Rows(program, "context", field->c);
   r.noise = Rows(program, "noise", field->noise);
   r.v = rx_cnf_velocity(cnf, scope, r.t, r.z, r.context, RHEO_NONE);
+  if (!n_integrals) return r;
   if (field->log_det) r.div = Divergence(&r, field->d, probes);
   if (config->kinetic > 0) AddTerm(&r.pen, config->kinetic, SumSquares(r.v));
   if (config->jacobian > 0) AddTerm(&r.pen, config->jacobian, Frobenius(&r, field->d, probes));
@@ -95,8 +95,19 @@ static void Keep(RheoVal *out, int *n, RheoVal value)
   if (rx_exists(value)) out[(*n)++] = value;
 }
 
+static PetscErrorCode Compile(const RheoAdjointField *field, RheoProgram program, int n, const RheoVal *out,
+                              RheoPlan *plan, RheoWork *work)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoPlanCreate(program, field->single ? RHEO_SINGLE : RHEO_DOUBLE, n, out, plan));
+  PetscCall(RheoProgramDestroy(&program));
+  PetscCall(RheoWorkCreate(*plan, work));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode CompileRate(RheoAdjointField *field, RheoCnf cnf, RheoParams params,
-                                  const char *scope_name, const RheoAdjointConfig *config)
+                                  const char *scope_name, const RheoAdjointConfig *config, int n_integrals,
+                                  RheoPlan *plan, RheoWork *work)
 {
   RheoProgram program;
   RheoVal out[3];
@@ -104,29 +115,26 @@ static PetscErrorCode CompileRate(RheoAdjointField *field, RheoCnf cnf, RheoPara
 
   PetscFunctionBeginUser;
   PetscCall(RheoProgramCreate(field->block, &program));
-  const Rates r = Build(program, cnf, params, scope_name, config, field);
+  const Rates r = Build(program, cnf, params, scope_name, config, field, n_integrals);
   Keep(out, &n, r.v);
   Keep(out, &n, r.div);
   Keep(out, &n, r.pen);
-  PetscCall(RheoPlanCreate(program, field->single ? RHEO_SINGLE : RHEO_DOUBLE, n, out, &field->rate));
-  PetscCall(RheoProgramDestroy(&program));
-  PetscCall(RheoWorkCreate(field->rate, &field->rate_work));
+  PetscCall(Compile(field, program, n, out, plan, work));
   PetscFunctionReturn(RHEO_OK);
 }
 
 static PetscErrorCode CompilePull(RheoAdjointField *field, RheoCnf cnf, RheoParams params,
                                   const char *scope_name, const RheoAdjointConfig *config)
 {
-  RheoVal out[3], dv, ddiv, dpen, sum, x[2], dx[2];
+  RheoVal out[5], sum, x[2], dx[2];
   RheoProgram program;
   int n = 0;
 
   PetscFunctionBeginUser;
   PetscCall(RheoProgramCreate(field->block, &program));
-  const Rates r = Build(program, cnf, params, scope_name, config, field);
-  dv = Rows(program, "dv", field->d);
-  ddiv = Rows(program, "ddiv", field->log_det);
-  dpen = Rows(program, "dpen", field->penalty);
+  const Rates r = Build(program, cnf, params, scope_name, config, field, field->n_integrals);
+  RheoVal dv = Rows(program, "dv", field->d), ddiv = Rows(program, "ddiv", field->log_det),
+          dpen = Rows(program, "dpen", field->penalty);
   sum = rx_sum_all(rx_mul(r.v, dv));
   if (field->log_det) sum = rx_add(sum, rx_sum_all(rx_mul(r.div, rx_reshape(ddiv, RX_SHAPE(-1)))));
   if (field->penalty) sum = rx_add(sum, rx_sum_all(rx_mul(r.pen, rx_reshape(dpen, RX_SHAPE(-1)))));
@@ -136,9 +144,9 @@ static PetscErrorCode CompilePull(RheoAdjointField *field, RheoCnf cnf, RheoPara
   Keep(out, &n, dx[0]);
   Keep(out, &n, rx_grad_params(sum, params));
   if (field->c) Keep(out, &n, dx[1]);
-  PetscCall(RheoPlanCreate(program, field->single ? RHEO_SINGLE : RHEO_DOUBLE, n, out, &field->pull));
-  PetscCall(RheoProgramDestroy(&program));
-  PetscCall(RheoWorkCreate(field->pull, &field->pull_work));
+  Keep(out, &n, r.div);
+  Keep(out, &n, r.pen);
+  PetscCall(Compile(field, program, n, out, &field->pull, &field->pull_work));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -170,8 +178,11 @@ PetscErrorCode RheoAdjointFieldCreate(RheoCnf cnf, RheoParams params, const char
   field->single = (PetscBool)(config->solve.precision == RHEO_SOLVE_SINGLE);
   if (config->solve.divergence != RHEO_DIVERGENCE_EXACT && (config->log_det || config->jacobian > 0))
     field->noise = config->solve.probes * field->d;
-  field->n_state = (size_t)field->rows * (size_t)(field->d + field->log_det + field->penalty);
-  PetscCall(CompileRate(field, cnf, params, scope_name, config));
+  field->n_integrals = field->log_det + field->penalty;
+  field->n_z = (size_t)field->rows * (size_t)field->d;
+  PetscCall(CompileRate(field, cnf, params, scope_name, config, 0, &field->rate, &field->rate_work));
+  PetscCall(CompileRate(field, cnf, params, scope_name, config, field->n_integrals, &field->full,
+                        &field->full_work));
   PetscCall(CompilePull(field, cnf, params, scope_name, config));
   field->n_params = RheoParamsSize(params);
   const size_t block = (size_t)field->block, d = (size_t)field->d, rows_ = (size_t)field->rows;
@@ -195,8 +206,10 @@ PetscErrorCode RheoAdjointFieldDestroy(RheoAdjointField *field)
 {
   PetscFunctionBeginUser;
   PetscCall(RheoWorkDestroy(&field->rate_work));
+  PetscCall(RheoWorkDestroy(&field->full_work));
   PetscCall(RheoWorkDestroy(&field->pull_work));
   PetscCall(RheoPlanDestroy(&field->rate));
+  PetscCall(RheoPlanDestroy(&field->full));
   PetscCall(RheoPlanDestroy(&field->pull));
   void *const memory[] = {field->params, field->context, field->directions, field->z,    field->v,
                           field->div,    field->pen,     field->dv,         field->ddiv, field->dpen,
@@ -274,13 +287,12 @@ typedef struct {
 } Time;
 
 /* The inputs that both plans share, for block b; returns their number. */
-static int SetInputs(RheoAdjointField *field, int b, double t, const double *state, Time *time,
-                     const void **in)
+static int SetInputs(RheoAdjointField *field, int b, double t, const double *z, Time *time, const void **in)
 {
   const size_t first = (size_t)b * (size_t)field->block, d = (size_t)field->d;
   int n = 0;
   *time = (Time){(float)t, t};
-  Load(field, (size_t)field->block * d, 1, state + first * d, field->z);
+  Load(field, (size_t)field->block * d, 1, z + first * d, field->z);
   in[n++] = field->single ? (const void *)&time->single : (const void *)&time->exact;
   in[n++] = field->z;
   if (field->c) in[n++] = Place(field, field->context, first * (size_t)field->c);
@@ -288,53 +300,65 @@ static int SetInputs(RheoAdjointField *field, int b, double t, const double *sta
   return n;
 }
 
-void RheoAdjointFieldRate(RheoAdjointField *field, double sign, double t, const double *state, double *rate)
+/* The rates of the integrals of a block, from where the plan left them. */
+static void StoreIntegrals(const RheoAdjointField *field, double sign, size_t first, double *integrals)
 {
-  const size_t block = (size_t)field->block, rows = (size_t)field->rows, d = (size_t)field->d;
-  double *const div = rate + rows * d, *const pen = div + (field->log_det ? rows : 0);
+  const size_t block = (size_t)field->block;
+  double *const pen = integrals + (field->log_det ? (size_t)field->rows : 0);
+  if (field->log_det) Store(field, block, sign, field->div, integrals + first);
+  if (field->penalty) Store(field, block, 1, field->pen, pen + first);
+}
+
+void RheoAdjointFieldRate(RheoAdjointField *field, double sign, double t, const double *z, double *rate,
+                          double *integrals)
+{
+  const size_t block = (size_t)field->block, d = (size_t)field->d;
   for (int b = 0; b < field->n_blocks; b++) {
     const size_t first = (size_t)b * block;
     const void *in[MOST_INPUTS];
     void *out[3];
     int n = 0;
     Time time;
-    SetInputs(field, b, t, state, &time, in);
+    SetInputs(field, b, t, z, &time, in);
     out[n++] = field->v;
     if (field->log_det) out[n++] = field->div;
     if (field->penalty) out[n++] = field->pen;
-    RheoPlanRun(field->rate, field->rate_work, field->params, in, out);
+    if (integrals)
+      RheoPlanRun(field->full, field->full_work, field->params, in, out);
+    else
+      RheoPlanRun(field->rate, field->rate_work, field->params, in, out);
     Store(field, block * d, sign, field->v, rate + first * d);
-    if (field->log_det) Store(field, block, sign, field->div, div + first);
-    if (field->penalty) Store(field, block, 1, field->pen, pen + first);
+    if (integrals) StoreIntegrals(field, sign, first, integrals);
   }
 }
 
-void RheoAdjointFieldPull(RheoAdjointField *field, double sign, double t, const double *state,
-                          const double *costate, double *pulled, double weight, double *dvalues,
-                          double *dcontext)
+void RheoAdjointFieldPull(RheoAdjointField *field, double sign, double t, const double *z, const double *dz,
+                          const double *dintegrals, double *pulled, double weight, double *dvalues,
+                          double *dcontext, double *integrals)
 {
-  const size_t block = (size_t)field->block, rows = (size_t)field->rows, d = (size_t)field->d,
-               c = (size_t)field->c;
-  const double *const div = costate + rows * d, *const pen = div + (field->log_det ? rows : 0);
+  const size_t block = (size_t)field->block, d = (size_t)field->d, c = (size_t)field->c;
+  const double *const dpen = dintegrals + (field->log_det ? (size_t)field->rows : 0);
   for (int b = 0; b < field->n_blocks; b++) {
     const size_t first = (size_t)b * block;
     const void *in[MOST_INPUTS];
-    void *out[3];
+    void *out[5];
     Time time;
-    int n = SetInputs(field, b, t, state, &time, in), m = 0;
-    Load(field, block * d, sign, costate + first * d, field->dv);
+    int n = SetInputs(field, b, t, z, &time, in), m = 0;
+    Load(field, block * d, sign, dz + first * d, field->dv);
     in[n++] = field->dv;
-    if (field->log_det) Load(field, block, sign, div + first, field->ddiv);
+    if (field->log_det) Load(field, block, sign, dintegrals + first, field->ddiv);
     if (field->log_det) in[n++] = field->ddiv;
-    if (field->penalty) Load(field, block, 1, pen + first, field->dpen);
+    if (field->penalty) Load(field, block, 1, dpen + first, field->dpen);
     if (field->penalty) in[n++] = field->dpen;
     out[m++] = field->dz;
     out[m++] = field->dparams;
     if (c) out[m++] = field->dc;
+    if (field->log_det) out[m++] = field->div;
+    if (field->penalty) out[m++] = field->pen;
     RheoPlanRun(field->pull, field->pull_work, field->params, in, out);
     Store(field, block * d, 1, field->dz, pulled + first * d);
     if (dvalues) StoreAdd(field, field->n_params, weight, field->dparams, dvalues);
     if (dcontext && c) StoreAdd(field, block * c, weight, field->dc, dcontext + first * c);
+    StoreIntegrals(field, sign, first, integrals);
   }
-  memset(pulled + rows * d, 0, (field->n_state - rows * d) * sizeof *pulled);
 }

@@ -10,25 +10,57 @@
 #include <math.h>
 #include <string.h>
 
+/* What a rate at this stage counts in the integrals: the last stage of a scheme that starts the next step with it counts
+ * for that one. */
+static double ForwardWeight(RheoAdjoint adjoint)
+{
+  RheoAdjointStage *now = &adjoint->now;
+  const PetscBool is_last = (PetscBool)(now->stage == adjoint->n_stages - 1);
+  double weight = adjoint->weight[now->stage++];
+  if (!is_last) return weight;
+  now->steps--;
+  now->stage = adjoint->first_same_as_last ? 1 : 0;
+  return weight + (adjoint->first_same_as_last && now->steps > 0 ? adjoint->weight[0] : 0);
+}
+
+static void AddIntegrals(RheoAdjoint adjoint, double weight)
+{
+  const size_t n = (size_t)(adjoint->field.n_integrals * adjoint->field.rows);
+  for (size_t i = 0; i < n; i++) adjoint->integrals[i] += weight * adjoint->rates[i];
+}
+
+/* A norm that is not a number would abort the run; the domain check stops the solve instead. */
+static void Guard(RheoAdjoint adjoint, double *rate)
+{
+  double sum = 0;
+  for (size_t i = 0; i < adjoint->n_state; i++) sum += fabs(rate[i]);
+  if (!isfinite(sum)) adjoint->now.not_finite = PETSC_TRUE;
+  if (adjoint->now.not_finite) memset(rate, 0, adjoint->n_state * sizeof *rate);
+}
+
 static PetscErrorCode Rate(TS ts, PetscReal s, Vec state, Vec rate, void *context)
 {
   RheoAdjoint adjoint = context;
+  RheoAdjointField *f = &adjoint->field;
+  const double t = adjoint->now.t0 + adjoint->now.sign * s;
   const double *x;
-  double *f;
+  PetscReal h;
+  double *y;
 
   PetscFunctionBeginUser;
-  (void)ts;
   PetscCall(VecGetArrayRead(state, &x));
-  PetscCall(VecGetArrayWrite(rate, &f));
-  RheoAdjointFieldRate(&adjoint->field, adjoint->now.sign, adjoint->now.t0 + adjoint->now.sign * s, x, f);
-  if (adjoint->adaptive && !adjoint->now.not_finite) {
-    /* A norm that is not a number would abort the run; the domain check below stops the solve instead. */
-    double sum = 0;
-    for (size_t i = 0; i < adjoint->field.n_state; i++) sum += fabs(f[i]);
-    adjoint->now.not_finite = (PetscBool)!isfinite(sum);
+  PetscCall(VecGetArrayWrite(rate, &y));
+  if (adjoint->adaptive) {
+    RheoAdjointFieldRate(f, adjoint->now.sign, t, x, y, y + f->n_z);
+    Guard(adjoint, y);
+  } else if (adjoint->now.sum) {
+    RheoAdjointFieldRate(f, adjoint->now.sign, t, x, y, adjoint->rates);
+    PetscCall(TSGetTimeStep(ts, &h));
+    AddIntegrals(adjoint, h * ForwardWeight(adjoint));
+  } else {
+    RheoAdjointFieldRate(f, adjoint->now.sign, t, x, y, NULL);
   }
-  if (adjoint->now.not_finite) memset(f, 0, adjoint->field.n_state * sizeof *f);
-  PetscCall(VecRestoreArrayWrite(rate, &f));
+  PetscCall(VecRestoreArrayWrite(rate, &y));
   PetscCall(VecRestoreArrayRead(state, &x));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -69,6 +101,7 @@ static PetscErrorCode MultiplyTransposed(Mat jacobian, Vec costate, Vec pulled)
   PetscFunctionBeginUser;
   PetscCall(MatShellGetContext(jacobian, &adjoint));
   RheoAdjointStage *now = &adjoint->now;
+  const size_t n_z = adjoint->field.n_z;
   /* Stages come last to first; the one that only starts the next step is left out. The step is negative here. Where
    * the weight is zero TSAdjoint hands over what the other stages pass down, already multiplied by theirs. */
   if (now->stage == 0) now->stage = adjoint->n_stages - adjoint->first_same_as_last;
@@ -77,8 +110,11 @@ static PetscErrorCode MultiplyTransposed(Mat jacobian, Vec costate, Vec pulled)
   PetscCall(VecGetArrayRead(now->state, &x));
   PetscCall(VecGetArrayRead(costate, &y));
   PetscCall(VecGetArrayWrite(pulled, &f));
-  RheoAdjointFieldPull(&adjoint->field, now->sign, now->stage_t, x, y, f, weight != 0 ? -h * weight : -h,
-                       now->dvalues, now->dcontext);
+  const double *dintegrals = adjoint->adaptive ? y + n_z : weight != 0 ? adjoint->dintegrals : adjoint->none;
+  RheoAdjointFieldPull(&adjoint->field, now->sign, now->stage_t, x, y, dintegrals, f,
+                       weight != 0 ? -h * weight : -h, now->dvalues, now->dcontext, adjoint->rates);
+  memset(f + n_z, 0, (adjoint->n_state - n_z) * sizeof *f);
+  if (now->sum) AddIntegrals(adjoint, -h * weight);
   PetscCall(VecRestoreArrayWrite(pulled, &f));
   PetscCall(VecRestoreArrayRead(costate, &y));
   PetscCall(VecRestoreArrayRead(now->state, &x));
@@ -159,13 +195,15 @@ static PetscErrorCode MakeTS(RheoAdjoint adjoint, PetscBool tape, TS *out)
 
 PetscErrorCode RheoAdjointStepsCreate(RheoAdjoint adjoint)
 {
-  const PetscInt n = (PetscInt)adjoint->field.n_state;
+  const RheoAdjointField *f = &adjoint->field;
   const PetscReal *b;
   PetscInt stages;
   PetscBool fsal;
 
   PetscFunctionBeginUser;
   adjoint->adaptive = (PetscBool)(adjoint->config.solve.steps == 0);
+  adjoint->n_state = f->n_z + (adjoint->adaptive ? (size_t)(f->n_integrals * f->rows) : 0);
+  const PetscInt n = (PetscInt)adjoint->n_state;
   PetscCall(VecCreateSeq(PETSC_COMM_SELF, n, &adjoint->state));
   PetscCall(VecDuplicate(adjoint->state, &adjoint->costate));
   PetscCall(MatCreateShell(PETSC_COMM_SELF, n, n, n, n, adjoint, &adjoint->jacobian));
@@ -230,6 +268,7 @@ static PetscErrorCode SetSteps(RheoAdjoint adjoint, TS ts, int64_t i, int64_t n)
     const double h = adjoint->length / (double)config->steps;
     int64_t begin, end;
     Segment(config->steps, i, n, &begin, &end);
+    adjoint->now.steps = end - begin;
     PetscCall(TSSetTime(ts, (double)begin * h));
     PetscCall(TSSetMaxTime(ts, 2 * adjoint->length)); /* the number of steps ends it */
     PetscCall(TSSetMaxSteps(ts, (PetscInt)(end - begin)));
@@ -259,6 +298,7 @@ PetscErrorCode RheoAdjointStepsForward(RheoAdjoint adjoint, int64_t i, int64_t n
     PetscCall(TSTrajectoryReset(trajectory));
   }
   adjoint->now.not_finite = PETSC_FALSE;
+  adjoint->now.stage = 0;
   PetscCall(SetSteps(adjoint, ts, i, n));
   PetscCall(TSSolve(ts, adjoint->state));
   PetscCall(TSGetConvergedReason(ts, &reason));

@@ -96,6 +96,12 @@ static double Quotient(Problem *p, const double *dvalues, const double *dz, cons
   return sum;
 }
 
+/* The larger one; what is not a number is larger than any. */
+static double Worse(double worst, double error)
+{
+  return error <= worst ? worst : error;
+}
+
 static double Norm(size_t n, const double *x)
 {
   double sum = 0;
@@ -123,11 +129,11 @@ static double WorstError(Problem *p)
   for (int k = 0; k < DIRECTIONS; k++) {
     for (size_t i = 0; i < n; i++) direction[i] = round(16 * RheoStreamNormal(&stream)) / 16;
     const double values = Quotient(p, direction, NULL, NULL) - Dot(n, p->dvalues, direction);
-    worst = fmax(worst, fabs(values) / Norm(n, p->dvalues));
+    worst = Worse(worst, fabs(values) / Norm(n, p->dvalues));
     const double z = Quotient(p, NULL, direction, NULL) - Dot(ROWS * D, p->dz, direction);
-    worst = fmax(worst, fabs(z) / Norm(ROWS * D, p->dz));
+    worst = Worse(worst, fabs(z) / Norm(ROWS * D, p->dz));
     const double context = Quotient(p, NULL, NULL, direction) - Dot(ROWS * C, p->dcontext, direction);
-    worst = fmax(worst, fabs(context) / Norm(ROWS * C, p->dcontext));
+    worst = Worse(worst, fabs(context) / Norm(ROWS * C, p->dcontext));
   }
   OK(RheoAdjointFreeze(p->adjoint, PETSC_FALSE));
   free(direction);
@@ -207,6 +213,39 @@ static void TestIntegrals(void **state)
                                 .acceleration = cases[i].acceleration};
     config.solve.divergence = cases[i].divergence;
     CheckOne(&c, cases[i].what, &config, i % 2, 1 - (double)(i % 2));
+  }
+  CnfCaseDestroy(&c);
+}
+
+/* Integrals left for the way back are those of the way there; also with checkpoints, and where the last stage of a
+ * step is the first of the next. */
+static void TestLeftForTheWayBack(void **state)
+{
+  static const char *const some[] = {"euler", "midpoint", "rk4", "tsit5", TSRK3BS};
+  (void)state;
+  CnfCase c;
+  CnfCaseCreate(deck, D, C, 1, &c);
+  for (size_t i = 0; i < 2 * sizeof some / sizeof *some; i++) {
+    RheoAdjointConfig config = {
+        .solve = fixed, .log_det = PETSC_TRUE, .kinetic = 0.3, .checkpoints = i % 2 ? 4 : 0};
+    double z[ROWS * D], there[2][ROWS], back[2][ROWS], dz[ROWS * D] = {0};
+    RheoSolveStatus status;
+    Problem p;
+    config.solve.scheme = some[i / 2];
+    config.solve.steps = 9;
+    ProblemCreate(&c, &config, 1, 0, &p);
+    memcpy(z, p.z, sizeof z);
+    OK(RheoAdjointForward(p.adjoint, c.values, ROWS, 1, 0, z, p.context, NULL, there[0], there[1], &status));
+    memcpy(z, p.z, sizeof z);
+    OK(RheoAdjointForward(p.adjoint, c.values, ROWS, 1, 0, z, p.context, NULL, NULL, NULL, &status));
+    OK(RheoAdjointBackward(p.adjoint, dz, NULL, NULL, NULL, NULL));
+    OK(RheoAdjointGetIntegrals(p.adjoint, back[0], back[1]));
+    for (int k = 0; k < 2; k++)
+      for (int r = 0; r < ROWS; r++) {
+        assert_true(there[k][r] != 0);
+        assert_true(fabs(there[k][r] - back[k][r]) <= 1e-13);
+      }
+    ProblemDestroy(&p);
   }
   CnfCaseDestroy(&c);
 }
@@ -391,10 +430,10 @@ static void TestMistakes(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(TestFixedSteps),       cmocka_unit_test(TestAdaptiveSteps),
-      cmocka_unit_test(TestIntegrals),        cmocka_unit_test(TestCheckpoints),
-      cmocka_unit_test(TestCheckpointMemory), cmocka_unit_test(TestFewerRows),
-      cmocka_unit_test(TestSingle),           cmocka_unit_test(TestFailure),
-      cmocka_unit_test(TestMistakes)};
+      cmocka_unit_test(TestFixedSteps),  cmocka_unit_test(TestAdaptiveSteps),
+      cmocka_unit_test(TestIntegrals),   cmocka_unit_test(TestLeftForTheWayBack),
+      cmocka_unit_test(TestCheckpoints), cmocka_unit_test(TestCheckpointMemory),
+      cmocka_unit_test(TestFewerRows),   cmocka_unit_test(TestSingle),
+      cmocka_unit_test(TestFailure),     cmocka_unit_test(TestMistakes)};
   return RUN_TESTS(argc, argv, tests);
 }
