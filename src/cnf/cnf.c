@@ -109,6 +109,11 @@ PetscErrorCode RheoCnfView(RheoCnf cnf, FILE *file)
   PetscFunctionReturn(RHEO_OK);
 }
 
+const RheoLikelihoodConfig *RheoCnfGetLikelihood(RheoCnf cnf)
+{
+  return &cnf->likelihood;
+}
+
 const RheoCnfConfig *RheoCnfGetConfig(RheoCnf cnf)
 {
   return &cnf->config;

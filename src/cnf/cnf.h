@@ -16,6 +16,7 @@
 #pragma once
 #include "../nn/nn.h"
 #include "coupling.h"
+#include "likelihood.h"
 
 typedef struct RheoCnf_ *RheoCnf;
 
@@ -54,6 +55,7 @@ PetscErrorCode RheoCnfSetUp(RheoCnf cnf);
 PetscErrorCode RheoCnfView(RheoCnf cnf, FILE *file);
 PetscErrorCode RheoCnfGetSections(int *n, const RheoSection **sections); /* the schema */
 const RheoCnfConfig *RheoCnfGetConfig(RheoCnf cnf);                      /* borrowed */
+const RheoLikelihoodConfig *RheoCnfGetLikelihood(RheoCnf cnf);           /* borrowed */
 const void *RheoCnfCouplingConfig(RheoCnf cnf);                          /* of its type; borrowed */
 int RheoCnfFeatures(RheoCnf cnf);                                        /* D */
 int RheoCnfContext(RheoCnf cnf);                                         /* C */
@@ -62,6 +64,9 @@ int RheoCnfContext(RheoCnf cnf);                                         /* C */
  * is 1 where the context is to be forgotten, or does not exist. Without forget, and with cnf.guidance other than 1, the
  * velocity is guided: (1 - w) v(. | forgotten) + w v(. | context). */
 RheoVal rx_cnf_velocity(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, RheoVal context, RheoVal forget);
+
+/* T, how long the field runs (a scalar), where cnf.likelihood.end_time says that it is learned; none otherwise. */
+RheoVal rx_cnf_end_time(RheoCnf cnf, RheoScope scope);
 
 /* The trace of dv/dz (B), exactly, by D Jacobian-vector products. v must be rx_cnf_velocity of z. */
 RheoVal rx_cnf_divergence(RheoVal v, RheoVal z);

@@ -40,7 +40,18 @@ static RheoVal field(RheoCnf cnf, RheoScope scope, RheoVal time, RheoVal z, Rheo
                                                         context);
 }
 
-RheoVal rx_cnf_velocity(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, RheoVal context, RheoVal forget)
+/* Between its bounds by a logistic function of the parameter; where that is zero, their geometric mean. */
+RheoVal rx_cnf_end_time(RheoCnf cnf, RheoScope scope)
+{
+  const RheoLikelihoodConfig *c = &cnf->likelihood;
+  if (c->end_time != RHEO_END_TIME_LEARNED) return RHEO_NONE;
+  const RheoInit zero = {.kind = RHEO_INIT_ZERO, .no_decay = 1};
+  RheoVal share = rx_sigmoid(rx_scope_param(scope, "end_time", RX_SCALAR, zero));
+  return rx_scale(rx_exp(rx_scale(share, log(c->end_time_max / c->end_time_min))), c->end_time_min);
+}
+
+static RheoVal own_time_velocity(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, RheoVal context,
+                                 RheoVal forget)
 {
   const RheoCnfConfig *c = &cnf->config;
   if (!is_sound(cnf, scope, z, context)) return RHEO_NONE;
@@ -57,6 +68,13 @@ RheoVal rx_cnf_velocity(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, Rheo
   if (c->guidance == 1) return told;
   RheoVal untold = field(cnf, scope, time, z, forgetful(context, always));
   return rx_add(untold, rx_scale(rx_sub(told, untold), c->guidance));
+}
+
+RheoVal rx_cnf_velocity(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, RheoVal context, RheoVal forget)
+{
+  RheoVal end = rx_cnf_end_time(cnf, scope);
+  if (!rx_exists(end)) return own_time_velocity(cnf, scope, t, z, context, forget);
+  return rx_mul(end, own_time_velocity(cnf, scope, rx_mul(end, t), z, context, forget));
 }
 
 RheoVal rx_cnf_divergence(RheoVal v, RheoVal z)

@@ -85,6 +85,10 @@ PetscErrorCode RheoCnfSetFromDeck(RheoCnf cnf, RheoDeck deck, const char *prefix
   PetscCall(RheoDeckRead(deck, prefix, RheoCnfKeys, &cnf->config));
   PetscCall(check(deck, prefix, &cnf->config));
   PetscCall(RheoDeckRead(deck, join(prefix, "net"), RheoCnfNetKeys(), &cnf->net));
+  PetscCall(RheoDeckRead(deck, join(prefix, "likelihood"), RheoLikelihoodKeys, &cnf->likelihood));
+  if (cnf->likelihood.end_time_min > cnf->likelihood.end_time_max)
+    PetscCall(RheoDeckReject(deck, join(prefix, "likelihood.end_time_min"),
+                             "must not be above end_time_max, %g", cnf->likelihood.end_time_max));
   for (int i = 0; RheoCouplingTypes[i]; i++)
     if (RheoCouplingTypes[i]->keys)
       PetscCall(RheoDeckRead(deck, join(prefix, RheoCouplingTypes[i]->name), RheoCouplingTypes[i]->keys,
@@ -112,6 +116,7 @@ PetscErrorCode RheoCnfGetSections(int *n, const RheoSection **sections)
   all[(*n)++] = (RheoSection){"cnf", RheoCnfKeys, "the continuous flow"};
   all[(*n)++] = (RheoSection){"cnf.net", RheoCnfNetKeys(), "the network of its velocity field"};
   all[(*n)++] = (RheoSection){"cnf.solve", RheoSolveKeys, "how samples follow the field"};
+  all[(*n)++] = (RheoSection){"cnf.likelihood", RheoLikelihoodKeys, "its training by maximum likelihood"};
   for (int i = 0; RheoCouplingTypes[i]; i++)
     if (RheoCouplingTypes[i]->keys)
       all[(*n)++] = (RheoSection){join("cnf", RheoCouplingTypes[i]->name), RheoCouplingTypes[i]->keys,

@@ -18,6 +18,7 @@ enum { RHEO_CNF_MAX_FEATURES = 4096 };
 struct RheoCnf_ {
   PetscBool configured, ready;
   RheoCnfConfig config;
+  RheoLikelihoodConfig likelihood;
   RheoNetConfig net;
   RheoNetConfig shift_net; /* of cnf.shift: one hidden layer */
   void **coupling_config;  /* one struct for each of RheoCouplingTypes; NULL where it has no keys */

@@ -1,0 +1,27 @@
+/* How a continuous flow is trained by maximum likelihood: section cnf.likelihood of a deck, read with the flow.
+ *
+ * FFJORD (Grathwohl et al. 2019) with the regularisers of RNODE (Finlay et al. 2020). With end_time learned, the field runs
+ * for a time T that is a parameter (TO-FLOW, Du et al. 2022): in unit time it is T v(T t, z), so that sampling and
+ * densities need not know of it.
+ */
+#pragma once
+#include "../base/deck.h"
+
+typedef enum { RHEO_END_TIME_FIXED, RHEO_END_TIME_LEARNED } RheoEndTime;
+
+typedef struct {
+  const char *scheme; /* scheme.h */
+  int64_t steps;      /* fixed steps; 0: adaptive */
+  double rtol, atol;
+  int64_t most;   /* adaptive steps at most */
+  int divergence; /* RheoDivergence, solve.h */
+  int probes;
+  int precision;                          /* RheoSolvePrecision */
+  int64_t checkpoints;                    /* adjoint.h */
+  double kinetic, jacobian, acceleration; /* weights, adjoint.h */
+  int end_time;                           /* RheoEndTime */
+  double end_time_min, end_time_max;      /* T stays between; it starts at their geometric mean */
+  double end_time_weight;                 /* of T in the loss */
+  int64_t end_time_every;                 /* every so many steps one moves T, and T only */
+} RheoLikelihoodConfig;
+extern const RheoKey RheoLikelihoodKeys[];
