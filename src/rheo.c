@@ -13,6 +13,7 @@ static const RheoSection own[] = {
     {"observation", RheoObservationKeys, "the observation whose posterior is asked for"},
     {"check", RheoCalibrationKeys, "calibration"},
     {"truncate", RheoTruncateKeys, "rounds that cut the prior to one observation"},
+    {"cnf", RheoDensityCnfKeys, "the continuous flow"},
     {"derived", derived, "quantities computed from parameters"},
 };
 enum { OWN = sizeof own / sizeof *own, MOST = 256 };

@@ -131,9 +131,9 @@ const Verb Verb_Infer = {
             "of the effort "
             "then goes.\n\n"
             "  example: mpiexec -n 2 rheo infer inputs/flu/flu.yaml -output results/flu\n",
-    .sections =
-        (const char *const[]){"", "simulate", "simulator", "simulator.", "prior.*", "derived", "observation",
-                              "data", "flow", "flow.", "train", "truncate", "sample", "check", "plot", NULL},
+    .sections = (const char *const[]){"", "simulate", "simulator", "simulator.", "prior.*", "derived",
+                                      "observation", "data", "flow", "flow.", "cnf", "cnf.", "train",
+                                      "truncate", "sample", "check", "plot", NULL},
     .needs_target = PETSC_TRUE,
     .run = Infer,
 };

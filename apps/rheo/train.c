@@ -86,7 +86,7 @@ const Verb Verb_Train = {
         "the same, bit by bit, for any\n"
         "  number of ranks; it carries its deck, so that `rheo sample DIR/model.h5` needs nothing else.\n\n"
         "  example: mpiexec -n 2 rheo train inputs/flu/flu.yaml -output results/flu\n",
-    .sections = (const char *const[]){"", "data", "train", "flow", "flow.", "prior.*", NULL},
+    .sections = (const char *const[]){"", "data", "train", "flow", "flow.", "cnf", "cnf.", "prior.*", NULL},
     .needs_target = PETSC_TRUE,
     .run = Train,
 };

@@ -41,6 +41,10 @@ PetscErrorCode RheoDensityFit(RheoDensity q, int64_t n, const float *z, const fl
   PetscFunctionReturn(RHEO_OK);
 }
 
+int RheoDensityHills(RheoDensity density)
+{
+  return density->type->hills;
+}
 const RheoObjectiveType *RheoDensityObjective(RheoDensity density)
 {
   return density->objective;

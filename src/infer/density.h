@@ -13,7 +13,8 @@
 typedef struct RheoDensity_ *RheoDensity;
 
 typedef struct RheoDensityType RheoDensityType; /* a kind of density */
-extern const RheoDensityType RheoDensityType_Flow;
+extern const RheoDensityType RheoDensityType_Flow, RheoDensityType_Cnf;
+extern const RheoKey RheoDensityCnfKeys[]; /* of section cnf, beside its own */
 
 /* Named, initialised from seed and compiled. objective: what training minimises; NULL: what the deck's section says. n_context
  * may be 0. The deck is read, not kept. Collective on its communicator. */
@@ -23,6 +24,9 @@ PetscErrorCode RheoDensityDestroy(RheoDensity *density);
 
 /* Standardisation and the like, from rows z (n, D), context (n, C) or NULL, before training. Not collective. */
 PetscErrorCode RheoDensityFit(RheoDensity density, int64_t n, const float *z, const float *context);
+
+/* From how many places a search for the density's maximum should start. */
+int RheoDensityHills(RheoDensity density);
 
 /* What a trainer and a file need; all borrowed. Values may be changed in place. */
 const RheoObjectiveType *RheoDensityObjective(RheoDensity density);

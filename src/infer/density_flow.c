@@ -180,6 +180,7 @@ static PetscErrorCode PointEvaluate(RheoDensityPoint point, const double *z, dou
 
 const RheoDensityType RheoDensityType_Flow = {
     .name = "flow",
+    .hills = 8, /* splines have kinks and many low ones, so that one search may end on the wrong one */
     .create = Create,
     .destroy = Destroy,
     .fit = Fit,

@@ -4,6 +4,7 @@
 
 struct RheoDensityType {
   const char *name; /* of the deck's section, and of the scope */
+  int hills;        /* from how many places a search for the maximum should start */
   /* All REQUIRED. create reads the deck, names every parameter in q->params and fills in q->data, q->model and, where it is
    * NULL, q->objective. */
   PetscErrorCode (*create)(RheoDensity q, RheoDeck deck);

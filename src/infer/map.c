@@ -37,18 +37,17 @@ static PetscErrorCode Objective(Tao tao, Vec scores, PetscReal *f, Vec g, void *
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* The samples of highest density, starts (STARTS, D): where searches begin. Splines have kinks and many low hills, so that
- * one search may end on the wrong one. */
-enum { SAMPLES = 1000, STARTS = 8 };
+enum { SAMPLES = 1000 };
 
-static PetscErrorCode Starts(RheoPosterior p, const double *x, uint64_t seed, double *starts)
+/* The samples of highest density, starts (n, D): where searches begin. */
+static PetscErrorCode Starts(RheoPosterior p, const double *x, uint64_t seed, int n, double *starts)
 {
   double *samples, *log_prob;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc2(SAMPLES * p->d, &samples, SAMPLES, &log_prob));
   PetscCall(RheoPosteriorSample(p, x, seed, 0, SAMPLES, samples, log_prob));
-  for (int s = 0; s < STARTS; s++) {
+  for (int s = 0; s < n; s++) {
     int top = 0;
     for (int i = 1; i < SAMPLES; i++)
       if (log_prob[i] > log_prob[top] || isnan(log_prob[top])) top = i;
@@ -87,6 +86,7 @@ static PetscErrorCode Climb(RheoPosterior p, Tao tao, Vec scores, const double *
 PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed, double *theta,
                                 double *log_prob)
 {
+  const int n = RheoDensityHills(p->density);
   Maximum m = {.p = p};
   Tao tao;
   Vec scores;
@@ -94,8 +94,8 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   double *starts, top = -INFINITY;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(STARTS * p->d, &starts));
-  PetscCall(Starts(p, x, seed, starts)); /* looks at x, too */
+  PetscCall(PetscMalloc1(n * p->d, &starts));
+  PetscCall(Starts(p, x, seed, n, starts)); /* looks at x, too */
   PetscCall(PetscMalloc1(p->c, &context));
   RheoPosteriorTransformData(p, 1, x, context);
   PetscCall(RheoDensityPointCreate(p->density, context, &m.point));
@@ -108,7 +108,7 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   PetscCall(TaoSetMaximumIterations(tao, 500));
   PetscCall(TaoSetFromOptions(tao));
   PetscCall(PetscArraycpy(theta, starts, p->d));
-  for (int s = 0; s < STARTS; s++) PetscCall(Climb(p, tao, scores, starts + s * p->d, theta, &top));
+  for (int s = 0; s < n; s++) PetscCall(Climb(p, tao, scores, starts + s * p->d, theta, &top));
   if (log_prob) *log_prob = top;
   PetscCall(TaoDestroy(&tao));
   PetscCall(VecDestroy(&scores));

@@ -1,8 +1,10 @@
 /* The posterior of an estimator: train it, save it, load it, ask it.
  *
- * An estimator is one file under impls/ and one line in estimator_types.def. The built one:
+ * An estimator is one file under impls/ and one line in estimator_types.def. Those there are:
  *   npe   neural posterior estimation: a conditional flow q(theta | x), trained by maximum likelihood on (theta, x)
  *         drawn from prior and simulator (Papamakarios & Murray 2016; Greenberg et al. 2019, without rounds).
+ *   fmpe  flow matching posterior estimation: a continuous flow, trained on the same by regression on its velocity, or as
+ *         cnf.objective says (Wildberger et al. 2023).
  *
  * The network sees each parameter as its normal score z = Phi^-1(F(theta)), F its prior's distribution function. So no
  * sample can lie outside the prior, the network's far tails cannot throw one further than the prior itself would, and
@@ -15,7 +17,7 @@
 
 typedef struct RheoPosterior_ *RheoPosterior;
 
-/* Life cycle. The deck says prior, flow, train, data.transform and seed; n_data is C. Collective on the
+/* Life cycle. The deck says prior, estimator, flow or cnf, train, data.transform and seed; n_data is C. Collective on the
  * deck's comm. */
 PetscErrorCode RheoPosteriorCreate(RheoDeck deck, int n_data, RheoPosterior *posterior);
 PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior);
@@ -51,8 +53,8 @@ PetscErrorCode RheoPosteriorSampleRows(RheoPosterior posterior, int64_t n, const
  * What is not finite in x: as for sampling. Not collective. */
 PetscErrorCode RheoPosteriorLogProb(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                     PetscBool shared, double *log_prob);
-/* The maximum of q(theta | x), by TAO's LMVM over normal scores in double precision, from the 8 best of
- * 1000 samples. Options -tao_*. Not collective; the same on every rank. */
+/* The maximum of q(theta | x), by TAO's LMVM over normal scores in double precision, from the best of
+ * 1000 samples (as many as RheoDensityHills says). Options -tao_*. Not collective; the same on every rank. */
 PetscErrorCode RheoPosteriorMap(RheoPosterior posterior, const double *x, uint64_t seed, double *theta,
                                 double *log_prob);
 

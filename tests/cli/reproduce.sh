@@ -2,6 +2,30 @@
 # timeout: 300
 set -eu
 rheo=$RHEO_BIN/rheo
+# With a continuous flow: groups of rows share the solver's steps, and ranks must not cut them.
+cat > fmpe.yaml << 'DECK'
+seed: 5
+estimator: fmpe
+simulator: {type: two_moons}
+prior:
+  theta1: {family: uniform, lower: -1, upper: 1}
+  theta2: {family: uniform, lower: -1, upper: 1}
+simulate: {n: 1000}
+train: {batch: 128, epochs: 5, shards: 4, lr: 5e-3}
+cnf: {net: {hidden: 16, layers: 1}, solve: {group: 32, rtol: 1e-4, atol: 1e-4}}
+observation: {values: [0.1, -0.2]}
+sample: {n: 301}
+check: {simulations: 30, samples: 19, bins: 4, predictive: 50}
+plot: {figures: no}
+DECK
+for n in 1 2 3; do
+  mkdir -p fmpe$n && (cd fmpe$n && "$RHEO_MPIEXEC" --oversubscribe -n $n "$rheo" infer ../fmpe.yaml -output out > out.yaml 2> err) || { cat fmpe$n/err; exit 1; }
+  sed -i '/samples_per_s/d' fmpe$n/out.yaml
+done
+for n in 2 3; do
+  for file in data model samples; do cmp fmpe1/out/$file.h5 fmpe$n/out/$file.h5; done
+  cmp fmpe1/out.yaml fmpe$n/out.yaml || { diff fmpe1/out.yaml fmpe$n/out.yaml; exit 1; }
+done
 cat > deck.yaml << 'DECK'
 seed: 5
 simulator: {type: two_moons}

@@ -20,6 +20,7 @@ static const char Deck[] =
     "prior: {a: {family: uniform, lower: -1, upper: 3}, b: {family: normal, mean: 0.4, "
     "sd: 0.5, lower: 0}}\n"
     "flow: {stack: [maf, permutation], repeat: 2, net: {hidden: 16, layers: 1, activation: tanh}}\n"
+    "cnf: {net: {hidden: 16, layers: 2}, solve: {rtol: 1e-6, atol: 1e-6, group: 32}}\n"
     "train: {batch: 100, shards: 2, epochs: 20, lr: 5e-3, validation: 0.1}\n";
 
 static const char *const names[] = {
@@ -138,7 +139,7 @@ static void NothingOutside(void **state)
     float *values = RheoDensityValues(c.posterior->density);
     for (int v = 0; v < RheoParamsCount(params); v++) {
       const RheoParamView *view = RheoParamsView(params, v);
-      for (size_t k = 0; !view->init.frozen && k < view->size; k++) values[view->offset + k] *= 10;
+      for (size_t k = 0; !view->init.frozen && k < view->size; k++) values[view->offset + k] *= 4;
     }
     OK(RheoPriorGetBounds(RheoPosteriorPrior(c.posterior), lower, upper));
     OK(RheoPosteriorSample(c.posterior, Observed, 5, 0, M, theta, NULL));
