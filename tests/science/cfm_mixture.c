@@ -2,7 +2,7 @@
  * that minimises the loss is known, for every path. A place is a z0 + b z1 + c e; for component k, z1 ~ N(m_k, s_k^2 I), places
  * are N(b m_k, V_k I) with V_k = a^2 + b^2 s_k^2 + c^2, and with dots for derivatives in time
  * E[target | z, k] = b. m_k + (a a. + b b. s_k^2 + c c.)/V_k (z - b m_k). The bands are met with margin by a short training,
- * and not by the field of another path or by one that is too simple. ranks: 2
+ * and not by the field of another path or by one that is too simple.
  * timeout: 200 */
 #include "base/random.h"
 #include "check.h"
