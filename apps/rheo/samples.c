@@ -6,11 +6,10 @@
 PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior, Samples *s)
 {
   const int d = study->d, q = study->q;
-  PetscMPIInt size, *counts, *starts;
   RheoRunConfig config;
   CountConfig count;
   int64_t begin, end;
-  double *mine, *all;
+  double *theta, *log_prob;
 
   PetscFunctionBeginUser;
   RheoInputCheck(RheoPosteriorDataSize(posterior) == study->c, run->comm,
@@ -24,20 +23,12 @@ PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior
   PetscCall(RheoObservationRead(run->deck, study->c, s->observation));
   PetscCall(RheoSimulatorPin(run->deck, study->c));
   RheoRange(run->comm, s->n, &begin, &end);
-  PetscCallMPI(MPI_Comm_size(run->comm, &size));
-  PetscCall(PetscMalloc4((end - begin) * d, &mine, end - begin, &all, size, &counts, size, &starts));
+  PetscCall(PetscMalloc2((end - begin) * d, &theta, end - begin, &log_prob));
   PetscCall(RheoPosteriorSample(posterior, s->observation, (uint64_t)config.seed, (uint64_t)begin,
-                                end - begin, mine, all));
-  const PetscMPIInt rows = (PetscMPIInt)(end - begin), at = (PetscMPIInt)begin;
-  PetscCallMPI(MPI_Allgather(&rows, 1, MPI_INT, counts, 1, MPI_INT, run->comm));
-  PetscCallMPI(MPI_Allgather(&at, 1, MPI_INT, starts, 1, MPI_INT, run->comm));
-  PetscCallMPI(MPI_Allgatherv(all, rows, MPI_DOUBLE, s->log_prob, counts, starts, MPI_DOUBLE, run->comm));
-  for (int r = 0; r < size; r++) {
-    counts[r] *= d;
-    starts[r] *= d;
-  }
-  PetscCallMPI(MPI_Allgatherv(mine, rows * d, MPI_DOUBLE, s->theta, counts, starts, MPI_DOUBLE, run->comm));
-  PetscCall(PetscFree4(mine, all, counts, starts));
+                                end - begin, theta, log_prob));
+  PetscCall(RheoGatherRows(run->comm, end - begin, d, theta, s->theta));
+  PetscCall(RheoGatherRows(run->comm, end - begin, 1, log_prob, s->log_prob));
+  PetscCall(PetscFree2(theta, log_prob));
   for (int64_t i = 0; i < s->n; i++)
     RheoDerivedEvaluate(study->derived, s->theta + i * d, s->derived + i * q);
   PetscFunctionReturn(RHEO_OK);

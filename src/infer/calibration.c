@@ -124,37 +124,18 @@ static PetscErrorCode Judge(RheoCalibration *c, uint64_t seed, const double *id)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Gather(MPI_Comm comm, int width, const double *mine, int64_t n, double **all,
-                             int64_t *n_all)
-{
-  PetscMPIInt size, *counts, *starts, count = (PetscMPIInt)(n * width);
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(PetscMalloc2(size, &counts, size, &starts));
-  PetscCallMPI(MPI_Allgather(&count, 1, MPI_INT, counts, 1, MPI_INT, comm));
-  int64_t total = 0;
-  for (int r = 0; r < size; r++) {
-    starts[r] = (PetscMPIInt)total;
-    total += counts[r];
-  }
-  PetscCall(PetscMalloc1(total, all));
-  PetscCallMPI(MPI_Allgatherv(mine, count, MPI_DOUBLE, *all, counts, starts, MPI_DOUBLE, comm));
-  *n_all = total / width;
-  PetscCall(PetscFree2(counts, starts));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 /* The rows that all ranks have done, in order, taken apart. */
 static PetscErrorCode Collect(MPI_Comm comm, const RheoCalibrationConfig *config, int d, const double *mine,
                               int64_t count, RheoCalibration *c, double **id)
 {
   const int width = d + 2;
   double *all;
-  int64_t n;
+  int64_t n = 0;
 
   PetscFunctionBeginUser;
-  PetscCall(Gather(comm, width, mine, count, &all, &n));
+  PetscCallMPI(MPI_Allreduce(&count, &n, 1, MPI_INT64_T, MPI_SUM, comm));
+  PetscCall(PetscMalloc1(n * width, &all));
+  PetscCall(RheoGatherRows(comm, count, width, mine, all));
   *c =
       (RheoCalibration){.n = n, .d = d, .samples = config->samples, .bins = config->bins, .n_levels = LEVELS};
   PetscCall(PetscMalloc1(n * d, &c->rank));

@@ -25,22 +25,16 @@ static PetscErrorCode SimulateAll(MPI_Comm comm, RheoPosterior posterior, RheoSi
   int64_t begin, end;
   int8_t *status;
   char(*message)[256];
-  PetscMPIInt size, *counts, *starts;
   double *t;
 
   PetscFunctionBeginUser;
   RheoRange(comm, n, &begin, &end);
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(PetscMalloc5(end - begin, &status, RHEO_SIMULATION_STATUSES, &message, size, &counts, size,
-                         &starts, (end - begin) * d, &t));
+  PetscCall(PetscMalloc3(end - begin, &status, RHEO_SIMULATION_STATUSES, &message, (end - begin) * d, &t));
   PetscCall(PetscArraycpy(t, theta + begin * d, (end - begin) * d));
   PetscCall(RheoSimulate(simulator, RheoPosteriorPrior(posterior), seed, PredictiveFirst + (uint64_t)begin,
                          end - begin, 0, t, x + begin * c, status, message));
-  const PetscMPIInt mine[2] = {(PetscMPIInt)(begin * c), (PetscMPIInt)((end - begin) * c)};
-  PetscCallMPI(MPI_Allgather(&mine[0], 1, MPI_INT, starts, 1, MPI_INT, comm));
-  PetscCallMPI(MPI_Allgather(&mine[1], 1, MPI_INT, counts, 1, MPI_INT, comm));
-  PetscCallMPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, x, counts, starts, MPI_DOUBLE, comm));
-  PetscCall(PetscFree5(status, message, counts, starts, t));
+  PetscCall(RheoGatherRows(comm, end - begin, c, x + begin * c, x));
+  PetscCall(PetscFree3(status, message, t));
   PetscFunctionReturn(RHEO_OK);
 }
 
