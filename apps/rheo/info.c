@@ -10,12 +10,20 @@ static void PrintChecksum(RheoYaml *yaml, uint64_t checksum)
   RheoYamlText(yaml, "checksum", text);
 }
 
+/* After the file was read: of a damaged one nothing is printed. */
+static void PrintHead(const Run *run, RheoYaml *yaml)
+{
+  RheoYamlText(yaml, "file", run->target);
+  RheoYamlText(yaml, "kind", run->kind);
+}
+
 static PetscErrorCode InfoModel(Run *run, RheoYaml *yaml)
 {
   RheoModelFile file;
 
   PetscFunctionBeginUser;
   PetscCall(RheoModelRead(run->comm, run->target, &file));
+  PrintHead(run, yaml);
   RheoYamlText(yaml, "estimator", file.estimator);
   RheoYamlInt(yaml, "parameters", (long long)RheoParamsSize(file.params));
   RheoYamlInt(yaml, "steps", file.step);
@@ -33,6 +41,7 @@ static PetscErrorCode InfoTable(Run *run, RheoYaml *yaml)
 
   PetscFunctionBeginUser;
   PetscCall(RheoTableRead(run->comm, run->target, NULL, PETSC_TRUE, &table));
+  PrintHead(run, yaml);
   RheoYamlInt(yaml, "rows", table->n);
   RheoYamlOpen(yaml, "blocks");
   for (int b = 0; b < table->n_blocks; b++) {
@@ -61,8 +70,6 @@ static PetscErrorCode Info(Run *run)
 
   PetscFunctionBeginUser;
   RheoInputCheck(run->is_file, run->comm, "%s: rheo info needs one of Rheo's HDF5 files", run->target);
-  RheoYamlText(&yaml, "file", run->target);
-  RheoYamlText(&yaml, "kind", run->kind);
   if (!strcmp(run->kind, "model"))
     PetscCall(InfoModel(run, &yaml));
   else

@@ -12,21 +12,11 @@ static PetscBool EndsWith(const char *text, const char *end)
 /* Takes the deck out of one of Rheo's own files. */
 static PetscErrorCode OpenFile(Run *run)
 {
-  PetscFunctionBeginUser;
-  PetscCall(RheoFileKind(run->comm, run->target, &run->kind));
-  run->is_file = PETSC_TRUE;
   const char *text = NULL;
-  if (!strcmp(run->kind, "model")) {
-    RheoModelFile file;
-    PetscCall(RheoModelRead(run->comm, run->target, &file));
-    text = file.deck ? RheoIntern(file.deck) : NULL;
-    PetscCall(RheoModelFileFree(&file));
-  } else {
-    RheoTable *table;
-    PetscCall(RheoTableRead(run->comm, run->target, run->kind, PETSC_FALSE, &table));
-    text = table->deck ? RheoIntern(table->deck) : NULL;
-    PetscCall(RheoTableDestroy(&table));
-  }
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoFileDeck(run->comm, run->target, &run->kind, &text));
+  run->is_file = PETSC_TRUE;
   if (text) PetscCall(RheoDeckLoadText(run->deck, run->target, text));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -1,4 +1,5 @@
 #include "hdf5.h"
+#include "../base/checksum.h"
 #include "../base/deck.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -258,6 +259,31 @@ int RheoH5ReadLongText(hid_t parent, const char *name, const char **text)
   H5Tclose(type);
   H5Dclose(set);
   return status;
+}
+
+int RheoH5WriteDeck(hid_t file, const char *deck)
+{
+  if (!deck) return 0;
+  if (RheoH5WriteLongText(file, "deck", deck)) return -1;
+  const hid_t set = H5Dopen2(file, "deck", H5P_DEFAULT);
+  if (set < 0) return -1;
+  const int status =
+      RheoH5WriteChecksum(set, "checksum", RheoChecksum(RHEO_CHECKSUM_START, deck, strlen(deck)));
+  H5Dclose(set);
+  return status;
+}
+
+int RheoH5ReadDeck(hid_t file, const char **deck)
+{
+  uint64_t checksum;
+
+  *deck = NULL;
+  if (H5Lexists(file, "deck", H5P_DEFAULT) <= 0) return 0;
+  if (RheoH5ReadLongText(file, "deck", deck)) return -1;
+  const hid_t set = H5Dopen2(file, "deck", H5P_DEFAULT);
+  const int status = RheoH5ReadChecksum(set, "checksum", &checksum);
+  H5Dclose(set);
+  return status || checksum != RheoChecksum(RHEO_CHECKSUM_START, *deck, strlen(*deck)) ? -1 : 0;
 }
 
 /* What is wrong with a file, or NULL. Rank 0 finds out, so that all ranks hear the same. */

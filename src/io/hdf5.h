@@ -33,6 +33,10 @@ int RheoH5ReadLongText(hid_t parent, const char *name, const char **text);
 int RheoH5VectorSize(hid_t parent, const char *name, size_t *n);
 int RheoH5MatrixSize(hid_t set, int64_t *rows, int *columns);
 
+/* The deck of a file, where it has one (NULL otherwise), with a checksum of its own: it is read without the rest. */
+int RheoH5WriteDeck(hid_t file, const char *deck);
+int RheoH5ReadDeck(hid_t file, const char **deck);
+
 /* Opens a Rheo file for reading on every rank and checks that it is one; kind NULL accepts any.
  * RHEO_ERR_INPUT names what is wrong. Collective. */
 PetscErrorCode RheoH5Open(MPI_Comm comm, const char *path, const char *kind, hid_t *file, const char **found);

@@ -121,7 +121,7 @@ static int WriteAll(MPI_Comm comm, hid_t file, const RheoTable *table)
                RheoH5WriteText(file, "verb", table->verb ? table->verb : "") ||
                RheoH5WriteChecksum(file, "checksum", table->checksum) ||
                RheoH5WriteChecksum(file, "checksum_rest", RestChecksum(table));
-  if (table->deck) status = status || RheoH5WriteLongText(file, "deck", table->deck);
+  status = status || RheoH5WriteDeck(file, table->deck);
   for (int b = 0; b < table->n_blocks; b++) status = WriteBlock(comm, file, table, b) || status;
   const hid_t extra = RheoH5GroupCreate(file, "extra");
   for (int e = 0; e < table->n_extras; e++)
@@ -236,9 +236,8 @@ static int ReadAll(hid_t file, RheoTable *table, uint64_t *checksum, uint64_t *r
   Visit visit = {table, 0};
 
   if (RheoH5ReadText(file, "verb", &table->verb) || RheoH5ReadChecksum(file, "checksum", checksum) ||
-      RheoH5ReadChecksum(file, "checksum_rest", rest))
+      RheoH5ReadChecksum(file, "checksum_rest", rest) || RheoH5ReadDeck(file, &table->deck))
     return -1;
-  if (H5Lexists(file, "deck", H5P_DEFAULT) > 0 && RheoH5ReadLongText(file, "deck", &table->deck)) return -1;
   if (H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, NULL, VisitBlock, &visit) < 0 || visit.status) return -1;
   for (int b = 0; b < table->n_blocks; b++)
     if (!table->block[b].name) return -1;
@@ -313,12 +312,16 @@ RheoExtra *RheoTableExtra(RheoTable *table, const char *name)
   return NULL;
 }
 
-PetscErrorCode RheoFileKind(MPI_Comm comm, const char *path, const char **kind)
+PetscErrorCode RheoFileDeck(MPI_Comm comm, const char *path, const char **kind, const char **deck)
 {
+  PetscBool good;
   hid_t file;
 
   PetscFunctionBeginUser;
   PetscCall(RheoH5Open(comm, path, NULL, &file, kind));
+  good = (PetscBool)!RheoH5ReadDeck(file, deck);
   H5Fclose(file);
+  PetscCall(RheoAgree(comm, good, &good));
+  RheoInputCheck(good, comm, "%s: is damaged; its deck cannot be read", path);
   PetscFunctionReturn(RHEO_OK);
 }

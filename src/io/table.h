@@ -3,7 +3,7 @@
  * The file (format 1):
  *   /                  attributes: rheo_format (int, 1), kind ("dataset" or "samples"), rows (int64), version,
  *                      commit, verb, checksum and checksum_rest (below)
- *   /deck              a string: the YAML that made the file, as it was run
+ *   /deck              a string: the YAML that made the file, as it was run; attribute checksum (of it)
  *   /<block>           (rows, width) little-endian double, float or int8; attributes: place (int, its order
  *                      among the blocks), columns (strings, width), units (strings, width)
  *   /extra/<name>      (n) double: small vectors such as the observation
@@ -68,6 +68,6 @@ RheoExtra *RheoTableExtra(RheoTable *table, const char *name);
  * gets all rows. Errors name the line. Collective. */
 PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **table);
 
-/* The kind of a Rheo file ("dataset", "samples", "model"), interned; other files are RHEO_ERR_INPUT.
- * Collective. */
-PetscErrorCode RheoFileKind(MPI_Comm comm, const char *path, const char **kind);
+/* The kind of a Rheo file ("dataset", "samples", "model") and its deck, NULL where it has none; both interned. Reads no more
+ * of it, and so verifies no more. Other files, and a deck whose checksum does not fit, are RHEO_ERR_INPUT. Collective. */
+PetscErrorCode RheoFileDeck(MPI_Comm comm, const char *path, const char **kind, const char **deck);

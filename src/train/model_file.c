@@ -113,8 +113,8 @@ static int WriteAll(hid_t file, const RheoModelFile *model)
       RheoH5WriteText(file, "version", RheoVersion()) || RheoH5WriteText(file, "commit", RheoCommit()) ||
       RheoH5WriteChecksum(file, "checksum", RheoModelChecksum(model)) ||
       RheoH5WriteChecksum(file, "checksum_rest", RestChecksum(model));
-  if (model->deck) status = status || RheoH5WriteLongText(file, "deck", model->deck);
-  status = status || WriteParameters(file, model) || WriteOptimiser(file, model);
+  status = status || RheoH5WriteDeck(file, model->deck) || WriteParameters(file, model) ||
+           WriteOptimiser(file, model);
   hid_t group = RheoH5GroupCreate(file, "history");
   for (int i = 0; i < SERIES; i++)
     status = status ||
@@ -256,9 +256,9 @@ static herr_t ReadExtra(hid_t group, const char *name, const H5L_info_t *info, v
 static int ReadAll(hid_t file, RheoModelFile *model, uint64_t *checksum, uint64_t *rest, PetscErrorCode *code)
 {
   if (RheoH5ReadText(file, "estimator", &model->estimator) ||
-      RheoH5ReadChecksum(file, "checksum", checksum) || RheoH5ReadChecksum(file, "checksum_rest", rest))
+      RheoH5ReadChecksum(file, "checksum", checksum) || RheoH5ReadChecksum(file, "checksum_rest", rest) ||
+      RheoH5ReadDeck(file, &model->deck))
     return -1;
-  if (H5Lexists(file, "deck", H5P_DEFAULT) > 0 && RheoH5ReadLongText(file, "deck", &model->deck)) return -1;
   if (ReadParameters(file, model, code) || *code || ReadOptimiser(file, model) ||
       ReadHistory(file, &model->history))
     return -1;

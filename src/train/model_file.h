@@ -4,7 +4,7 @@
  *   /                  attributes: rheo_format (1), kind "model", estimator, version, commit,
  *                      checksum (of values, m, v and step; what `rheo info` prints),
  *                      checksum_rest (of everything else)
- *   /deck              a string: the YAML, as it was run
+ *   /deck              a string: the YAML, as it was run; attribute checksum (of it)
  *   /parameters/       values (P) float; names, one a line; places (n, 2) int64: offset and size of each;
  *                      shapes (n, 6) int32: dimensions, four sizes, and 1 (frozen) + 2 (no decay)
  *   /optimiser/{m, v}  (P) float; attribute step (int64)

@@ -1,8 +1,10 @@
 /* Tables: what is written is read, by any number of ranks; damage is found. ranks: 1 2 3 */
 #include "check.h"
+#include <hdf5.h>
 #include <math.h>
 #include <rheo.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -134,6 +136,39 @@ static void Damage(void **state)
   }
 }
 
+/* The deck alone, of a whole file and of one whose deck says something else than it did. */
+static void DeckAlone(void **state)
+{
+  const char *kind, *deck;
+  PetscMPIInt rank;
+  (void)state;
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  Write("table.h5", ROWS);
+  RheoTable *table;
+  OK(RheoTableRead(PETSC_COMM_WORLD, "table.h5", NULL, PETSC_FALSE, &table));
+  OK(RheoFileDeck(PETSC_COMM_WORLD, "table.h5", &kind, &deck));
+  assert_string_equal(kind, table->kind);
+  assert_non_null(table->deck);
+  assert_string_equal(deck, table->deck);
+  OK(RheoTableDestroy(&table));
+  if (rank == 0) {
+    const hid_t file = H5Fopen("table.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+    const hid_t set = H5Dopen2(file, "deck", H5P_DEFAULT), type = H5Dget_type(set);
+    const size_t size = H5Tget_size(type);
+    char *text = calloc(1, size + 1);
+    assert_true(H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) >= 0);
+    text[size / 2]++;
+    assert_true(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) >= 0);
+    free(text);
+    H5Tclose(type);
+    H5Dclose(set);
+    H5Fclose(file);
+  }
+  MPI_Barrier(PETSC_COMM_WORLD);
+  REJECTS(RheoFileDeck(PETSC_COMM_WORLD, "table.h5", &kind, &deck), "table.h5: is damaged; its deck");
+  REJECTS(RheoTableRead(PETSC_COMM_WORLD, "table.h5", NULL, PETSC_FALSE, &table), "table.h5: is damaged");
+}
+
 static void Wrong(void **state)
 {
   (void)state;
@@ -187,8 +222,8 @@ int main(int argc, char **argv)
   char folder[64];
   const struct CMUnitTest tests[] = {cmocka_unit_test(Whole),     cmocka_unit_test(Share),
                                      cmocka_unit_test(SameBytes), cmocka_unit_test(Damage),
-                                     cmocka_unit_test(Wrong),     cmocka_unit_test(FewRows),
-                                     cmocka_unit_test(TextFile)};
+                                     cmocka_unit_test(DeckAlone), cmocka_unit_test(Wrong),
+                                     cmocka_unit_test(FewRows),   cmocka_unit_test(TextFile)};
   if (RheoInitialize(&argc, &argv)) return 1;
   PetscMPIInt size;
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
