@@ -41,3 +41,35 @@ PetscErrorCode RheoPlotCoverage(MPI_Comm comm, const char *directory, const char
 PetscErrorCode RheoPlotPredictive(MPI_Comm comm, const char *directory, const char *name, int c,
                                   const double *x, const double *quantile, const double *observation,
                                   const char *x_label, const char *y_label);
+
+/* Where things lie in the plane. range: lower and upper end of x, then of y. */
+typedef struct {
+  double x[2], y[2];
+} RheoPlane;
+
+/* A square of one scale in both directions that holds all but a few stray points of the n sets, with a margin. set[i] (count[i],
+ * d), of which the first two coordinates count. Points that are not finite are left out. Not collective. */
+RheoPlane RheoPlaneOf(int n, const int64_t *count, const double *const *set, int d);
+
+/* Transport in four panels: the source; the paths of some points from source (orange) to data (blue), both within `plane`; samples
+ * and, beside them, data, within `close`. All (., d), of which the first two coordinates are drawn. path (n_times, n_paths, d);
+ * without paths (n_paths 0) there is no such panel. */
+typedef struct {
+  const char *title, *source_label;
+  RheoPlane plane, close;
+  int d;
+  int64_t n_source, n_target, n_samples, n_paths, n_times;
+  const double *source, *target, *samples, *path;
+} RheoPaths;
+PetscErrorCode RheoPlotPaths(MPI_Comm comm, const char *directory, const char *name, const RheoPaths *paths);
+
+/* A density over the plane as an image: log_prob (n, n), rows from the lower end of y upwards; exact (n, n) or NULL is drawn
+ * beside it in the same colours. Where the density is above its largest value times 1e-4, colours follow its square root. */
+typedef struct {
+  const char *title;
+  RheoPlane plane;
+  int n;
+  const double *log_prob, *exact;
+} RheoDensityImage;
+PetscErrorCode RheoPlotDensity(MPI_Comm comm, const char *directory, const char *name,
+                               const RheoDensityImage *image);
