@@ -1,6 +1,6 @@
 /* Eight normal distributions around a circle, each a class. Circle and spread differ between papers:
  *   torchcfm's runner, table 2 of SF2M (Tong et al. 2024): radius 5, sd 1, as many points in each (key `of`); torchdyn, which
- *     makes them there, also moves each as a whole by N(0, 1e-8);
+ *     makes them there, also moves each as a whole by N(0, 1e-8); as a target of moons radius 12, sd 1.5, drawn independently;
  *   torchcfm's notebooks, C2OT (Cheng & Schwing 2025): radius 5, sd 0.1^(1/4) = 0.5623, because a covariance of sqrt(0.1) was
  *     given, drawn independently. */
 #include "../toy_impl.h"

@@ -1,5 +1,6 @@
 /* Two half circles that reach into each other; two classes. In scikit-learn (make_moons) normal noise, independent in both
- * coordinates; SF2M's table 2 takes noise 0.05, scale 2, shift (-1, 0). In torchdyn, and so in torchcfm's notebooks and in C2OT
+ * coordinates; SF2M's table 2 takes noise 0.05, scale 2, shift (-1, 0) as a target; as a source noise 0.1 and mean 0, standard deviation 7
+ * over both coordinates together: scale 9.682, shift (-3.631, -3.631). In torchdyn, and so in torchcfm's notebooks and in C2OT
  * (noise 0.2, scale 3, shift (-1, -1)), one number, uniform on [0, noise], is added to both coordinates: `jitter: diagonal`. */
 #include "../toy_impl.h"
 #include <math.h>
