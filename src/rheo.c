@@ -45,6 +45,8 @@ PetscErrorCode RheoSchema(int *n, const RheoSection **sections)
     PetscCall(Append(all, &count, more, rooms));
     PetscCall(RheoCnfGetSections(&more, &rooms));
     PetscCall(Append(all, &count, more, rooms));
+    PetscCall(RheoTransportGetSections(&more, &rooms));
+    PetscCall(Append(all, &count, more, rooms));
   }
   *n = count;
   *sections = all;

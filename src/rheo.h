@@ -16,6 +16,7 @@
 #include "infer/density.h"
 #include "infer/posterior.h"
 #include "infer/summary.h"
+#include "infer/transport.h"
 #include "infer/truncate.h"
 
 #include "io/table.h"

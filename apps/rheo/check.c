@@ -208,8 +208,14 @@ static PetscErrorCode Check(Run *run)
 {
   RheoYaml yaml = RheoYamlStdout(run->comm);
   CheckConfig config;
+  PetscBool of_data_set;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
+  if (of_data_set && run->kind && !strcmp(run->kind, "model")) {
+    PetscCall(TransportCheck(run));
+    PetscFunctionReturn(RHEO_OK);
+  }
   RheoInputCheck(run->kind, run->comm, "%s: rheo check needs a model or a file of samples", run->target);
   PetscCall(ReadConfig(run, &config));
   if (!strcmp(run->kind, "model"))
@@ -228,8 +234,13 @@ const Verb Verb_Check = {
             "  0.01 is a warning), and whether data simulated from the posterior look like the observation. "
             "Of samples: a classifier\n"
             "  two-sample test against a reference, 0.5 for perfect agreement.\n\n"
+            "  Of the model of a data set (`target`): W2, sliced W2, MMD, energy distance and path energy of "
+            "samples "
+            "against test points, by the\n"
+            "  deck's solve and by few steps, and the mean log-density; w2_floor is W2 between two sets of "
+            "true points.\n\n"
             "  example: mpiexec -n 2 rheo check results/flu/model.h5 -check_simulations 2000\n",
-    .sections = (const char *const[]){"", "check", "sample", "observation", "plot", NULL},
+    .sections = (const char *const[]){"", "check", "sample", "observation", "plot", "cnf.solve", NULL},
     .needs_target = PETSC_TRUE,
     .run = Check,
 };

@@ -92,8 +92,14 @@ static PetscErrorCode Infer(Run *run)
   PlotConfig plot;
   Samples samples;
   Study study;
+  PetscBool of_data_set;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
+  if (of_data_set) {
+    PetscCall(TransportInfer(run));
+    PetscFunctionReturn(RHEO_OK);
+  }
   PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
   PetscCall(RheoDeckRead(run->deck, "check", CheckKeys, &check));
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
@@ -123,17 +129,24 @@ const Verb Verb_Infer = {
     .name = "infer",
     .summary = "simulate (or read), train, sample, check and draw figures in one go",
     .usage = "DECK [-output DIR] [-key value ...]",
-    .text = "  Writes data.h5, model.h5, samples.h5, run.yaml and figures/ into DIR and prints the posterior "
-            "of the observation, the maximum a\n"
-            "  posteriori, the training and the checks. With -data_file it trains on a data set that is "
-            "there already. With -truncate_rounds 1 a\n"
-            "  short first round cuts the prior to the region of the observation's posterior, where the rest "
-            "of the effort "
-            "then goes.\n\n"
-            "  example: mpiexec -n 2 rheo infer inputs/flu/flu.yaml -output results/flu\n",
-    .sections = (const char *const[]){"", "simulate", "simulator", "simulator.", "prior.*", "derived",
-                                      "observation", "data", "flow", "flow.", "cnf", "cnf.", "train",
-                                      "truncate", "sample", "check", "plot", NULL},
+    .text =
+        "  Writes data.h5, model.h5, samples.h5, run.yaml and figures/ into DIR and prints the posterior "
+        "of the observation, the maximum a\n"
+        "  posteriori, the training and the checks. With -data_file it trains on a data set that is "
+        "there already. With -truncate_rounds 1 a\n"
+        "  short first round cuts the prior to the region of the observation's posterior, where the rest "
+        "of the effort "
+        "then goes.\n\n"
+        "  A deck with a section `target` and no prior is a study of a data set: infer trains a model that "
+        "goes from noise, or from the\n"
+        "  section `source`, to the target, draws samples, compares them with test points and draws "
+        "figures.\n\n"
+        "  example: mpiexec -n 2 rheo infer inputs/flu/flu.yaml -output results/flu\n"
+        "           rheo infer inputs/gallery/moons.yaml\n",
+    .sections = (const char *const[]){"",         "simulate",    "simulator", "simulator.", "prior.*",
+                                      "derived",  "observation", "data",      "target",     "source",
+                                      "flow",     "flow.",       "cnf",       "cnf.",       "train",
+                                      "truncate", "sample",      "check",     "plot",       NULL},
     .needs_target = PETSC_TRUE,
     .run = Infer,
 };

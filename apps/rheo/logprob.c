@@ -8,9 +8,7 @@ static PetscBool IsHdf5(const char *path)
   return (PetscBool)(dot && (!strcmp(dot, ".h5") || !strcmp(dot, ".hdf5")));
 }
 
-/* Points (n, d) from the command line, a CSV file or the parameters of an HDF5 file; the caller frees them.
- */
-static PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **theta)
+PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **theta)
 {
   PointsConfig points;
   RheoTable *table;
@@ -72,8 +70,14 @@ static PetscErrorCode Logprob(Run *run)
   double *theta, *x, *log_prob;
   int64_t n;
   Study study;
+  PetscBool of_data_set;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
+  if (of_data_set) {
+    PetscCall(TransportLogprob(run));
+    PetscFunctionReturn(RHEO_OK);
+  }
   RheoInputCheck(run->is_file && !strcmp(run->kind, "model"), run->comm,
                  "%s: rheo logprob needs a model file", run->target);
   PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
@@ -104,7 +108,7 @@ const Verb Verb_Logprob = {
     .text = "  Natural logarithm of the normalised density; -inf outside the prior. Up to 100 values are "
             "printed, all are written.\n\n"
             "  example: rheo logprob results/flu/model.h5 -points_values 1.7,0.54,0.1\n",
-    .sections = (const char *const[]){"", "points", "observation", NULL},
+    .sections = (const char *const[]){"", "points", "observation", "sample", "cnf.solve", NULL},
     .needs_target = PETSC_TRUE,
     .run = Logprob,
 };

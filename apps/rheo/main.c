@@ -61,6 +61,7 @@ static PetscErrorCode HelpVerb(const Verb *verb)
                  : !strcmp(section[i].prefix, verb->sections[k])) {
         PetscCall(RheoSectionView(PETSC_COMM_WORLD, &section[i]));
         if (!strcmp(section[i].prefix, "prior.*")) PetscCall(HelpFamilies());
+        if (!strcmp(section[i].prefix, "target")) PetscCall(RheoToyViewTypes(PETSC_COMM_WORLD));
       }
     }
   PetscFunctionReturn(RHEO_OK);

@@ -27,8 +27,8 @@ static PetscErrorCode PlotFile(Run *run, const char *path)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* A data set: the joint distribution of parameters and the first data columns. */
-static PetscErrorCode PlotData(Run *run)
+/* A table: the joint distribution of parameters and the first data columns. */
+static PetscErrorCode PlotData(Run *run, const char *name)
 {
   enum { MOST = 6 };
   RheoTable *table;
@@ -37,7 +37,7 @@ static PetscErrorCode PlotData(Run *run)
   int n = 0;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoTableRead(run->comm, run->target, "dataset", PETSC_TRUE, &table));
+  PetscCall(RheoTableRead(run->comm, run->target, run->kind, PETSC_TRUE, &table));
   PetscCall(PetscMalloc1(table->n * MOST, &values));
   const RheoBlock *block[2] = {RheoTableBlock(table, "parameters"), RheoTableBlock(table, "data")};
   for (int b = 0; b < 2; b++)
@@ -59,7 +59,7 @@ static PetscErrorCode PlotData(Run *run)
                              .d = n,
                              .samples = values,
                              .labels = label};
-  PetscCall(RheoPlotCorner(run->comm, run->config.output, "data", &corner));
+  PetscCall(RheoPlotCorner(run->comm, run->config.output, name, &corner));
   PetscCall(PetscFree(values));
   PetscCall(RheoTableDestroy(&table));
   PetscFunctionReturn(RHEO_OK);
@@ -69,8 +69,14 @@ static PetscErrorCode Plot(Run *run)
 {
   RheoYaml yaml = RheoYamlStdout(run->comm);
   RheoPosterior posterior;
+  PetscBool of_data_set;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
+  if (of_data_set && run->kind && !strcmp(run->kind, "model")) {
+    PetscCall(TransportPlot(run));
+    PetscFunctionReturn(RHEO_OK);
+  }
   RheoInputCheck(run->is_file, run->comm, "%s: rheo plot needs one of Rheo's HDF5 files", run->target);
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   if (!strcmp(run->kind, "model")) {
@@ -78,9 +84,12 @@ static PetscErrorCode Plot(Run *run)
     PetscCall(PlotTraining(run, posterior));
     PetscCall(RheoPosteriorDestroy(&posterior));
   } else if (!strcmp(run->kind, "samples")) {
-    PetscCall(PlotFile(run, run->target));
+    if (of_data_set)
+      PetscCall(PlotData(run, "corner"));
+    else
+      PetscCall(PlotFile(run, run->target));
   } else {
-    PetscCall(PlotData(run));
+    PetscCall(PlotData(run, "data"));
   }
   RheoYamlText(&yaml, "figures", RunPath(run, "figures"));
   PetscFunctionReturn(RHEO_OK);

@@ -9,8 +9,14 @@ static PetscErrorCode Sample(Run *run)
   PlotConfig plot;
   Samples samples;
   Study study;
+  PetscBool of_data_set;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
+  if (of_data_set) {
+    PetscCall(TransportSample(run));
+    PetscFunctionReturn(RHEO_OK);
+  }
   RheoInputCheck(run->is_file && !strcmp(run->kind, "model"), run->comm,
                  "%s: rheo sample needs a model file (of `rheo train` or `rheo infer`)", run->target);
   PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
@@ -36,8 +42,11 @@ const Verb Verb_Sample = {
     .usage = "MODEL.h5 [-sample_n 10k] [-observation_values 1,2,...] [-output DIR] [-key value ...]",
     .text = "  Prints mean, sd, quantiles and the maximum a posteriori. The observation is that of the "
             "model's deck unless another is given.\n\n"
+            "  The model of a data set (`target`): samples from noise or from held-back rows of the source, "
+            "and where "
+            "they come from.\n\n"
             "  example: rheo sample results/flu/model.h5 -sample_n 100k -output results/flu2\n",
-    .sections = (const char *const[]){"", "sample", "observation", "plot", NULL},
+    .sections = (const char *const[]){"", "sample", "observation", "plot", "cnf.solve", NULL},
     .needs_target = PETSC_TRUE,
     .run = Sample,
 };

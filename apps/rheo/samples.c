@@ -69,7 +69,7 @@ PetscErrorCode SamplesWrite(Run *run, const Study *study, const Samples *s, cons
   PetscFunctionReturn(RHEO_OK);
 }
 
-static void PrintSummary(RheoYaml *yaml, const char *name, RheoSummary s)
+void PrintSummary(RheoYaml *yaml, const char *name, RheoSummary s)
 {
   RheoYamlOpen(yaml, name);
   RheoYamlReal(yaml, "mean", s.mean);

@@ -7,10 +7,12 @@ static const RheoSection driver[] = {
     {"", RunKeys, "the run"},
     {"simulate", SimulateKeys, "how much to simulate"},
     {"sample", SampleKeys, "how much to sample"},
+    {"sample", TransportSampleKeys, ""},
+    {"plot", PlotKeys, "figures"},
+    {"plot", TransportPlotKeys, ""},
     {"data", DataFileKeys, "training data, and what the network sees of them"},
     {"observation", TruthKeys, "the observation whose posterior is asked for"},
     {"check", CheckKeys, "checks of the posterior; calibration by fresh simulations"},
-    {"plot", PlotKeys, "figures"},
     {"bench", BenchKeys, "measuring speed"},
     {"points", PointsKeys, "points of rheo logprob"},
 };

@@ -28,20 +28,14 @@ PetscErrorCode TrainFromFile(Run *run, const char *data, const char *path, RheoP
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode PrintTraining(RheoYaml *yaml, RheoPosterior posterior)
+void PrintHistory(RheoYaml *yaml, const RheoHistory *h, RheoTrainReason reason, double rate,
+                  uint64_t checksum)
 {
   static const char *const reasons[] = {"all epochs done", "all steps done", "no more improvement",
                                         "loss not finite"};
-  const RheoHistory *h = RheoPosteriorHistory(posterior);
-  RheoTrainReason reason;
-  double rate, communication;
-  uint64_t checksum;
-  char text[32];
   const int64_t best = RheoHistoryBest(h);
+  char text[32];
 
-  PetscFunctionBeginUser;
-  PetscCall(RheoPosteriorGetTrainer(posterior, &reason, &rate, &communication));
-  PetscCall(RheoPosteriorGetChecksum(posterior, &checksum));
   RheoYamlOpen(yaml, "train");
   RheoYamlInt(yaml, "epochs", h->n);
   if (h->n) {
@@ -54,6 +48,18 @@ PetscErrorCode PrintTraining(RheoYaml *yaml, RheoPosterior posterior)
   snprintf(text, sizeof text, "%016llx", (unsigned long long)checksum);
   RheoYamlText(yaml, "checksum", text);
   RheoYamlClose(yaml);
+}
+
+PetscErrorCode PrintTraining(RheoYaml *yaml, RheoPosterior posterior)
+{
+  RheoTrainReason reason;
+  double rate, communication;
+  uint64_t checksum;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoPosteriorGetTrainer(posterior, &reason, &rate, &communication));
+  PetscCall(RheoPosteriorGetChecksum(posterior, &checksum));
+  PrintHistory(yaml, RheoPosteriorHistory(posterior), reason, rate, checksum);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -64,8 +70,14 @@ static PetscErrorCode Train(Run *run)
   RheoPosterior posterior = NULL;
   DataFileConfig data;
   PlotConfig plot;
+  PetscBool of_data_set;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
+  if (of_data_set) {
+    PetscCall(TransportTrain(run));
+    PetscFunctionReturn(RHEO_OK);
+  }
   PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
@@ -85,8 +97,12 @@ const Verb Verb_Train = {
         "  Reads the file of `rheo simulate` (DIR/data.h5 unless -data_file says otherwise). The model is "
         "the same, bit by bit, for any\n"
         "  number of ranks; it carries its deck, so that `rheo sample DIR/model.h5` needs nothing else.\n\n"
+        "  A deck with a section `target` is a study of a data set: the model goes from noise, or from the "
+        "section "
+        "`source`, to the target.\n\n"
         "  example: mpiexec -n 2 rheo train inputs/flu/flu.yaml -output results/flu\n",
-    .sections = (const char *const[]){"", "data", "train", "flow", "flow.", "cnf", "cnf.", "prior.*", NULL},
+    .sections = (const char *const[]){"", "data", "target", "source", "train", "flow", "flow.", "cnf", "cnf.",
+                                      "prior.*", NULL},
     .needs_target = PETSC_TRUE,
     .run = Train,
 };

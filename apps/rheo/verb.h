@@ -38,8 +38,17 @@ typedef struct {
   RheoReals values;
 } PointsConfig;
 
+typedef struct {
+  RheoReals condition;
+  PetscBool log_prob;
+} TransportSampleConfig;
+
+typedef struct {
+  int paths, grid;
+} TransportPlotConfig;
+
 extern const RheoKey RunKeys[], BenchKeys[], SimulateKeys[], SampleKeys[], DataFileKeys[], PlotKeys[],
-    TruthKeys[], CheckKeys[], PointsKeys[];
+    TruthKeys[], CheckKeys[], PointsKeys[], TransportSampleKeys[], TransportPlotKeys[];
 
 typedef struct Verb Verb;
 
@@ -95,6 +104,9 @@ PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path);
 /* The posterior trained on a data set; saved at path. Created from the deck where *posterior is NULL. */
 PetscErrorCode TrainFromFile(Run *run, const char *data, const char *path, RheoPosterior *posterior);
 PetscErrorCode PrintTraining(RheoYaml *yaml, RheoPosterior posterior);
+/* `train:`, of any training. */
+void PrintHistory(RheoYaml *yaml, const RheoHistory *history, RheoTrainReason reason, double rate,
+                  uint64_t checksum);
 
 /* Posterior samples of an observation (c), on every rank: theta (n, d), derived (n, q), log_prob (n); written
  * to samples.h5. */
@@ -122,3 +134,16 @@ PetscErrorCode CheckPosterior(Run *run, const Study *study, RheoPosterior poster
 /* C2ST of the first columns of two sample sets: prints `c2st:`. */
 PetscErrorCode CheckAgainst(Run *run, int d, int64_t n, const double *theta, const char *reference,
                             RheoYaml *yaml);
+
+/* Points (n, d) from the command line, a CSV file or the parameters of an HDF5 file; the caller frees them. */
+PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **points);
+/* A section `name:` with mean, sd and quantiles. */
+void PrintSummary(RheoYaml *yaml, const char *name, RheoSummary summary);
+
+/* ---- what the verbs do with a study of a data set (a section `target`) ---- */
+PetscErrorCode TransportInfer(Run *run);
+PetscErrorCode TransportTrain(Run *run);
+PetscErrorCode TransportSample(Run *run);
+PetscErrorCode TransportLogprob(Run *run);
+PetscErrorCode TransportCheck(Run *run);
+PetscErrorCode TransportPlot(Run *run);

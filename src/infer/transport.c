@@ -1,0 +1,313 @@
+/* The life of a transport: what the deck says, training, files. Asking it is in transport_ask.c. */
+#include "transport_impl.h"
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+  int64_t seed;
+} Config;
+
+static const RheoKey run_keys[] = {
+    {"seed", RHEO_KEY_COUNT, offsetof(Config, seed), "1", "[0, inf)", "of every random number of the run"},
+    {0}};
+
+const RheoKey RheoTransportCheckKeys[] = {
+    {"n", RHEO_KEY_COUNT, offsetof(RheoTransportCheckConfig, n), "10k", "[10, inf)",
+     "test points that samples are compared with (studies with a target)"},
+    {"steps", RHEO_KEY_REALS, offsetof(RheoTransportCheckConfig, steps), "1", "[1, inf)",
+     "numbers of fixed steps to check beside cnf.solve"},
+    {"scheme", RHEO_KEY_STRING, offsetof(RheoTransportCheckConfig, scheme), "euler", NULL,
+     "of these: euler, midpoint, rk4, ..."},
+    {0}};
+
+PetscErrorCode RheoTransportIsDeck(RheoDeck deck, PetscBool *yes)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckHas(deck, "target", yes));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportGetSections(int *n, const RheoSection **sections)
+{
+  static RheoSection all[3];
+  const RheoKey *keys;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDataSetGetKeys(&keys));
+  all[0] = (RheoSection){"target", keys, "the data set to learn, of a study without a prior"};
+  all[1] = (RheoSection){"source", keys, "the data set that samples start from (absent: noise)"};
+  all[2] = (RheoSection){"check", RheoTransportCheckKeys, "checks of samples against test points"};
+  *n = 3;
+  *sections = all;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* What stands at t = 0 follows from the deck's sections. */
+static PetscErrorCode SetSource(RheoTransport t)
+{
+  static const RheoKey keys[] = {{"source", RHEO_KEY_STRING, 0, "", NULL, ""}, {0}};
+  const char *source;
+  PetscBool has;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckHas(t->deck, "cnf.source", &has));
+  PetscCall(RheoDeckRead(t->deck, "cnf", keys, &source));
+  if (t->source && has && strcmp(source, "data"))
+    PetscCall(RheoDeckReject(t->deck, "cnf.source", "must be data, since there is a section `source`"));
+  if (!t->source && !strcmp(source, "data"))
+    PetscCall(RheoDeckReject(t->deck, "cnf.source", "needs a section `source` with the data"));
+  if (t->source && !has) PetscCall(RheoDeckSet(t->deck, "cnf.source", "data"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode OpenData(RheoTransport t)
+{
+  PetscBool has;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDataSetCreate(t->deck, "target", 0, t->seed, &t->target));
+  PetscCall(RheoDeckHas(t->deck, "source", &has));
+  if (!has) PetscFunctionReturn(RHEO_OK);
+  PetscCall(RheoDataSetCreate(t->deck, "source", 1, t->seed, &t->source));
+  if (RheoDataSetSize(t->source) != RheoDataSetSize(t->target))
+    PetscCall(RheoDeckReject(t->deck, "source", "has %d dimensions, the target has %d",
+                             RheoDataSetSize(t->source), RheoDataSetSize(t->target)));
+  if (RheoDataSetConditions(t->source))
+    PetscCall(RheoDeckReject(t->deck, "source", "has conditions; only those of the target are used"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode ChooseKind(RheoTransport t)
+{
+  PetscBool flow, cnf;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckHas(t->deck, "flow", &flow));
+  PetscCall(RheoDeckHas(t->deck, "cnf", &cnf));
+  if (flow && cnf)
+    PetscCall(RheoDeckReject(t->deck, "flow", "and a section `cnf`: only one of them can be the model"));
+  if (flow && t->source)
+    PetscCall(RheoDeckReject(t->deck, "flow", "starts from noise; with a section `source` take `cnf`"));
+  t->continuous = (PetscBool)!flow;
+  if (t->continuous) PetscCall(SetSource(t));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* The trainer would see it too, but without knowing the key. */
+static PetscErrorCode CheckBatches(RheoTransport t)
+{
+  const RheoCnfConfig *config = RheoCnfGetConfig(RheoDensityModel(t->density)->cnf);
+  RheoTrainConfig train;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(t->deck, "train", RheoTrainKeys, &train));
+  if (config->coupling_batch % train.batch)
+    PetscCall(RheoDeckReject(t->deck, "cnf.coupling_batch",
+                             "must be a multiple of train.batch = %lld, got %lld", (long long)train.batch,
+                             (long long)config->coupling_batch));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportCreate(RheoDeck deck, RheoTransport *transport)
+{
+  RheoTransport t;
+  Config config;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&t));
+  *transport = t;
+  t->deck = deck;
+  PetscCall(RheoDeckGetComm(deck, &t->comm));
+  PetscCall(RheoDeckRead(deck, "", run_keys, &config));
+  t->seed = (uint64_t)config.seed;
+  PetscCall(OpenData(t));
+  PetscCall(ChooseKind(t));
+  PetscCall(RheoDensityCreate(deck, t->continuous ? &RheoDensityType_Cnf : &RheoDensityType_Flow, NULL,
+                              RheoDataSetSize(t->target), RheoDataSetContextSize(t->target), t->seed,
+                              &t->density));
+  if (t->continuous) {
+    PetscCall(CheckBatches(t));
+    PetscCall(RheoDeckRead(deck, "cnf.solve", RheoSolveKeys, &t->solve));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportDestroy(RheoTransport *transport)
+{
+  RheoTransport t = *transport;
+
+  PetscFunctionBeginUser;
+  if (!t) PetscFunctionReturn(RHEO_OK);
+  PetscCall(RheoDensityDestroy(&t->density));
+  PetscCall(RheoTrainingFree(&t->training));
+  PetscCall(RheoDataSetDestroy(&t->target));
+  PetscCall(RheoDataSetDestroy(&t->source));
+  if (t->owns_deck) PetscCall(RheoDeckDestroy(&t->deck));
+  PetscCall(PetscFree(*transport));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Training rows as floats: x (n, D), context (n, C). */
+static PetscErrorCode TrainingRows(RheoDataSet data, float **x, float **context)
+{
+  const int64_t n = RheoDataSetCount(data);
+  const int d = RheoDataSetSize(data), m = RheoDataSetConditions(data), c = RheoDataSetContextSize(data);
+  double *point, *condition, *seen;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc3(n * d, &point, n * m, &condition, n * c, &seen));
+  PetscCall(PetscMalloc1(n * d, x));
+  PetscCall(PetscMalloc1(n * c, context));
+  RheoDataSetTraining(data, point, condition);
+  RheoDataSetContext(data, n, condition, seen);
+  for (int64_t i = 0; i < n * d; i++) (*x)[i] = (float)point[i];
+  for (int64_t i = 0; i < n * c; i++) (*context)[i] = (float)seen[i];
+  PetscCall(PetscFree3(point, condition, seen));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportTrain(RheoTransport t)
+{
+  RheoObjectiveModel *model = RheoDensityModel(t->density);
+  float *x, *context, *from = NULL, *none = NULL;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDataSetRead(t->target));
+  PetscCall(RheoDataSetPin(t->target));
+  if (t->source) {
+    PetscCall(RheoDataSetRead(t->source));
+    PetscCall(RheoDataSetPin(t->source));
+    PetscCall(TrainingRows(t->source, &from, &none));
+    model->source = from;
+    model->n_source = RheoDataSetCount(t->source);
+  }
+  PetscCall(TrainingRows(t->target, &x, &context));
+  const int c = RheoDataSetContextSize(t->target);
+  const RheoRows rows = {.n = RheoDataSetCount(t->target),
+                         .n_columns = 2,
+                         .name = {"x", "context"},
+                         .width = {RheoDataSetSize(t->target), c},
+                         .value = {x, c ? context : NULL}};
+  PetscCall(RheoDensityFit(t->density, rows.n, x, c ? context : NULL));
+  PetscCall(RheoTrainingRun(t->deck, t->seed, &rows, t->density, &t->training));
+  model->source = NULL;
+  model->n_source = 0;
+  PetscCall(PetscFree(x));
+  PetscCall(PetscFree(context));
+  PetscCall(PetscFree(from));
+  PetscCall(PetscFree(none));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode ToFile(RheoTransport t, RheoModelFile *file)
+{
+  PetscFunctionBeginUser;
+  *file = (RheoModelFile){.estimator = "transport"};
+  RheoTrainingPut(&t->training, t->density, file);
+  PetscCall(RheoDeckGetText(t->deck, &file->deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportSave(RheoTransport t, const char *path)
+{
+  RheoModelFile file;
+
+  PetscFunctionBeginUser;
+  PetscCall(ToFile(t, &file));
+  PetscCall(RheoModelWrite(t->comm, path, &file));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode FromFile(RheoDeck deck, const char *path, const RheoModelFile *file,
+                               RheoTransport *transport)
+{
+  MPI_Comm comm;
+  PetscBool is;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckGetComm(deck, &comm));
+  PetscCall(RheoTransportIsDeck(deck, &is));
+  RheoInputCheck(is && !strcmp(file->estimator, "transport"), comm,
+                 "%s: not the model of a data set (its deck has no section `target`)", path);
+  PetscCall(RheoTransportCreate(deck, transport));
+  PetscCall(RheoTrainingTake(comm, path, file, (*transport)->density, &(*transport)->training));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportLoad(MPI_Comm comm, const char *path, RheoTransport *transport)
+{
+  RheoModelFile file;
+  RheoDeck deck;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoModelRead(comm, path, &file));
+  RheoInputCheck(file.deck, comm, "%s: holds no deck", path);
+  PetscCall(RheoDeckCreate(comm, &deck));
+  PetscCall(RheoDeckLoadText(deck, path, file.deck));
+  PetscCall(FromFile(deck, path, &file, transport));
+  (*transport)->owns_deck = PETSC_TRUE;
+  PetscCall(RheoModelFileFree(&file));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportLoadWith(RheoDeck deck, const char *path, RheoTransport *transport)
+{
+  RheoModelFile file;
+  MPI_Comm comm;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckGetComm(deck, &comm));
+  PetscCall(RheoModelRead(comm, path, &file));
+  PetscCall(FromFile(deck, path, &file, transport));
+  PetscCall(RheoModelFileFree(&file));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+int RheoTransportSize(RheoTransport transport)
+{
+  return RheoDataSetSize(transport->target);
+}
+RheoDataSet RheoTransportTarget(RheoTransport transport)
+{
+  return transport->target;
+}
+RheoDataSet RheoTransportSourceSet(RheoTransport transport)
+{
+  return transport->source;
+}
+PetscBool RheoTransportIsContinuous(RheoTransport transport)
+{
+  return transport->continuous;
+}
+PetscBool RheoTransportHasLogProb(RheoTransport transport)
+{
+  return (PetscBool)!transport->source;
+}
+const RheoHistory *RheoTransportHistory(RheoTransport transport)
+{
+  return &transport->training.history;
+}
+const RheoSolveConfig *RheoTransportSolve(RheoTransport transport)
+{
+  return &transport->solve;
+}
+
+PetscErrorCode RheoTransportGetTrainer(RheoTransport transport, RheoTrainReason *reason,
+                                       double *rows_per_second, double *communication)
+{
+  PetscFunctionBeginUser;
+  *reason = transport->training.reason;
+  *rows_per_second = transport->training.rows_per_second;
+  *communication = transport->training.communication;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportGetChecksum(RheoTransport transport, uint64_t *checksum)
+{
+  RheoModelFile file;
+
+  PetscFunctionBeginUser;
+  PetscCall(ToFile(transport, &file));
+  *checksum = RheoModelChecksum(&file);
+  PetscFunctionReturn(RHEO_OK);
+}

@@ -1,0 +1,143 @@
+# Studies of data sets as a user goes through them: every verb on toys and on files, with conditions and without, a discrete and
+# a continuous flow; and every mistake, answered with one line and status 2.
+# timeout: 300
+set -u
+rheo=$RHEO_BIN/rheo
+failed=0
+fail() { echo "FAILED: $*"; failed=1; }
+good() {
+  local name=$1
+  shift
+  "$@" > "$name.out" 2> "$name.err" || { fail "$* (status $?)"; tail -5 "$name.err"; }
+}
+expect() {
+  local pattern=$1 status lines
+  shift
+  timeout 60 "$@" > out 2> err
+  status=$?
+  lines=$(grep -c 'rheo: error:' err)
+  if [ $status -ne 2 ] || [ -s out ] || [ "$lines" -ne 1 ] || ! grep -q -- "$pattern" err; then
+    echo "FAILED: $*"
+    echo "  status $status (wanted 2), $lines error lines (wanted 1), wanted /$pattern/, got:"
+    sed 's/^/  | /' err out | head -20
+    failed=1
+  fi
+}
+number() { grep -Eq "^ *$2: -?([0-9]+\.?[0-9]*(e[-+]?[0-9]+)?|\.inf)$" "$1" || fail "$1: $2 is not a number"; }
+is_yaml() {
+  if command -v python3 > /dev/null && python3 -c 'import yaml' 2> /dev/null; then
+    python3 -c 'import sys, yaml; assert isinstance(yaml.safe_load(open(sys.argv[1])), dict)' "$1" || fail "$1 is not YAML"
+  fi
+}
+mpi() { "$RHEO_MPIEXEC" --oversubscribe -n "$@"; }
+small='train: {batch: 100, steps: 30, shards: 2, patience: 0}
+sample: {n: 200}
+plot: {paths: 20, grid: 20}
+check: {n: 200, steps: [1, 2]}'
+net='net: {type: mlp, hidden: 16, layers: 2}, time: raw'
+
+# From noise to a toy: train and the rest, on other numbers of ranks the same
+cat > noise.yaml << DECK
+title: Moons_and noise
+target: {toy: moons, n: 1000}
+cnf: {$net, coupling: exact}
+$small
+DECK
+good train "$rheo" train noise.yaml -output n
+good infer mpi 2 "$rheo" infer noise.yaml -output n2
+for name in train infer; do is_yaml $name.out; done
+cmp n/model.h5 n2/model.h5 || fail "train on one rank and infer on two give other models"
+good sample "$rheo" sample n/model.h5 -output n
+cmp n/samples.h5 n2/samples.h5 > /dev/null || { "$rheo" info n/samples.h5 > a; "$rheo" info n2/samples.h5 > b
+  [ "$(grep ^checksum a)" = "$(grep ^checksum b)" ] || fail "sample and infer give other samples"; }
+good check mpi 2 "$rheo" check n/model.h5
+is_yaml check.out
+for name in w2_source w2_floor w2 w2_squared path_energy sliced_w2 mmd energy_distance evaluations mean kl; do number check.out $name; done
+grep -q '^  euler_2:' check.out || fail "check.steps are not all there"
+good logprob "$rheo" logprob n/model.h5 -points_values 0,1,1,0 -output n
+number logprob.out mean_log_prob
+good plot "$rheo" plot n/model.h5 -output n
+good plot_samples "$rheo" plot n/samples.h5 -output n
+good info "$rheo" info n/model.h5
+if command -v gnuplot > /dev/null; then
+  for figure in loss paths density corner; do [ -s n/figures/$figure.png ] || fail "no figure $figure"; done
+  for figure in paths density; do
+    (cd n/figures && gnuplot $figure.gp) > gnuplot.log 2>&1
+    [ ! -s gnuplot.log ] || { fail "gnuplot complains about $figure"; cat gnuplot.log; }
+  done
+fi
+good c2st "$rheo" check n/samples.h5 -check_reference n2/samples.h5
+
+# From a file to a file, with a class; the model needs the target no more
+awk 'BEGIN { srand(1); print "a,label,b"; for (i = 0; i < 600; i++) { c = i % 3; print c + rand(), c, rand() } }' > target.csv
+awk 'BEGIN { srand(2); print "b,a"; for (i = 0; i < 500; i++) print rand(), rand() }' > source.csv
+mkdir -p study && mv target.csv source.csv study
+cat > study/files.yaml << DECK
+target: {file: target.csv, condition_columns: [label], classes: 3}
+source: {file: source.csv, columns: [a, b]}
+cnf: {$net, coupling: c2ot, solve: {scheme: euler, steps: 5}}
+$small
+DECK
+good files "$rheo" infer study/files.yaml -output f
+is_yaml files.out
+grep -q '^  a:' files.out || fail "samples do not have the names of the columns"
+mv study/target.csv kept.csv
+good class "$rheo" sample f/model.h5 -sample_condition 2 -output f2
+expect 'target.csv' "$rheo" sample f/model.h5 -output f2
+expect 'target.csv' "$rheo" check f/model.h5 -output f2
+mv kept.csv study/target.csv
+expect 'sample.condition' "$rheo" sample f/model.h5 -sample_condition 1,2 -output f2
+expect 'density' "$rheo" logprob f/model.h5 -points_values 0,0 -sample_condition 1 -output f2
+
+# A discrete flow
+sed -e "s/^cnf:.*/flow: {repeat: 1, net: {hidden: 8}}/" noise.yaml > flow.yaml
+good flow "$rheo" infer flow.yaml -output fl
+is_yaml flow.out
+if command -v gnuplot > /dev/null; then [ -s fl/figures/density.png ] || fail "no density of a flow"; fi
+
+# Mistakes
+deck() { sed "$1" noise.yaml > bad.yaml; }
+deck 's/toy: moons/toy: mons/'
+expect 'bad.yaml:2: target.toy: .*moons.*mons' "$rheo" train bad.yaml
+deck 's/n: 1000/n: 1000, radius: 3/'
+expect 'bad.yaml:2: target.radius.*moons' "$rheo" train bad.yaml
+deck 's/n: 1000/n: 1000, nose: 3/'
+expect 'bad.yaml:2: .*target.nose.*target.noise' "$rheo" train bad.yaml
+expect 'noise' "$rheo" train noise.yaml -target_noise 0
+expect 'scale' "$rheo" train noise.yaml -target_scale -1
+expect 'sigma' "$rheo" train noise.yaml -cnf_sigma -1
+expect 'sigma' "$rheo" train noise.yaml -cnf_path sb -cnf_sigma 0
+expect 'rtol' "$rheo" train noise.yaml -cnf_solve_rtol 0
+expect 'rtol' "$rheo" sample n/model.h5 -cnf_solve_rtol -1e-3
+expect 'coupling_batch.*multiple' "$rheo" train noise.yaml -cnf_coupling_batch 150
+expect 'scheme\|sceme' "$rheo" sample n/model.h5 -cnf_solve_scheme tsit55
+deck 's/^target:/source: {toy: normal, dimension: 3}\ntarget:/'
+expect 'bad.yaml:2: source: has 3 dimensions, the target has 2' "$rheo" train bad.yaml
+deck 's/toy: moons/toy: scurve, condition: class/'
+expect 'no classes' "$rheo" train bad.yaml
+deck 's/n: 1000/n: 4/; s/moons/eight_gaussians/'
+expect 'target.n.*8' "$rheo" train bad.yaml
+deck 's/^target:.*/target: {file: study\/target.csv, condition_columns: [label], classes: 4}/'
+expect 'class 3' "$rheo" train bad.yaml
+deck 's/^target:.*/target: {file: study\/target.csv, condition_columns: [label], classes: 5000}/'
+expect 'more than' "$rheo" train bad.yaml
+deck 's/^target:.*/target: {file: study\/target.csv, columns: [a, c]}/'
+expect "no column 'c'" "$rheo" train bad.yaml
+sed '7s/.*/nan,0,1/' study/target.csv > nan.csv
+deck 's/^target:.*/target: {file: nan.csv}/'
+expect "nan.csv.*row 6.*'a'.*finite" "$rheo" train bad.yaml
+deck 's/^target:.*/target: {file: absent.csv}/'
+expect 'absent.csv' "$rheo" train bad.yaml
+deck 's/^target:.*/target: {n: 10}/'
+expect 'target: .*has none' "$rheo" train bad.yaml
+deck 's/^cnf:/flow: {repeat: 1}\ncnf:/'
+expect 'only one' "$rheo" train bad.yaml
+expect 'deck' "$rheo" train n/model.h5
+expect 'model file' "$rheo" sample noise.yaml
+
+# A field that cannot be followed is no mistake: the rest is delivered, with a message
+good steps "$rheo" sample n/model.h5 -cnf_solve_most 2 -cnf_solve_rtol 1e-6 -output n3
+grep -q 'warning' steps.err || fail "no warning of samples that failed"
+
+[ $failed -eq 0 ] && echo "studies of data sets do what their users rely on"
+exit $failed
