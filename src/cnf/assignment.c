@@ -10,7 +10,7 @@
  *    complementary slackness holds exactly; with integer costs no operation of a path rounds.
  *
  * With prices from stage 1 a path looks at some ten rows, from scratch at hundreds: at n = 1024, for a normal and a circle of
- * Gaussians, 200 000 rows are looked at without, 5000 with it, and a bid looks at a row four times as fast. */
+ * Gaussians, 200 000 rows are looked at without, 5000 with it, and a bid looks at a row several times as fast. */
 #include "assignment.h"
 #include "kernels/assignment.h"
 #include <math.h>

@@ -10,7 +10,7 @@
 
 /* W2, the root of the least mean squared distance over all ways to pair x and y, by an exact assignment; n0 = n1 = n. Every
  * rank computes it. 10 000 points in 2-D take some seconds and no matrix; above RHEO_ASSIGN_STORED dimensions (assignment.h)
- * 8 n^2 bytes. */
+ * 12 n^2 bytes. */
 PetscErrorCode RheoWasserstein(MPI_Comm comm, int d, int64_t n, const double *x, const double *y, double *w2);
 
 /* Sliced W2: the root of the mean, over `directions` uniform on the sphere, of the squared W2 between the projections, which
