@@ -17,12 +17,14 @@ enum { N = 20000, D = 2, K = 3, M = 4000 };
 static const double weight[K] = {0.5, 0.3, 0.2}, centre[K][D] = {{2, 0}, {-1.5, 1.5}, {-1, -2}},
                     width[K] = {0.5, 0.7, 0.4};
 
-static void draw_data(uint64_t seed, int64_t n, float *x)
+/* x (n, D), and which component it is of, y (n, K): one 1, the rest 0. */
+static void draw_data(uint64_t seed, int64_t n, float *x, float *y)
 {
   for (int64_t r = 0; r < n; r++) {
     RheoStream stream = RheoStreamMake(seed, RHEO_STREAM_TEST, 0, (uint64_t)r);
     const double u = RheoStreamUniform(&stream);
     const int k = u < weight[0] ? 0 : u < weight[0] + weight[1] ? 1 : 2;
+    for (int i = 0; i < K; i++) y[r * K + i] = i == k;
     for (int d = 0; d < D; d++) x[r * D + d] = (float)(centre[k][d] + width[k] * RheoStreamNormal(&stream));
   }
 }
@@ -47,7 +49,8 @@ static void coefficients(const Case *p, double t, double *abc)
   }
 }
 
-static void exact(const Case *p, double t, const double *z, double *v)
+/* among (K): the components that it may be. */
+static void exact(const Case *p, const float *among, double t, const double *z, double *v)
 {
   const double h = 1e-6;
   double x[3], dx[3], up[3], down[3], sum = 0, part[K], spread[K];
@@ -59,7 +62,7 @@ static void exact(const Case *p, double t, const double *z, double *v)
     double square = 0;
     spread[k] = x[0] * x[0] + pow(x[1] * width[k], 2) + x[2] * x[2];
     for (int d = 0; d < D; d++) square += pow(z[d] - x[1] * centre[k][d], 2);
-    part[k] = weight[k] / spread[k] * exp(-square / (2 * spread[k]));
+    part[k] = (double)among[k] * weight[k] / spread[k] * exp(-square / (2 * spread[k]));
     sum += part[k];
   }
   for (int d = 0; d < D; d++) {
@@ -71,14 +74,15 @@ static void exact(const Case *p, double t, const double *z, double *v)
   }
 }
 
-/* The mean of |v - exact|^2 over places on the path, by the mean of |exact|^2. */
-static double field_error(const Case *p, CnfModel *m, RheoVal v)
+/* The mean of |v - exact|^2 over places on the path, by the mean of |exact|^2. told: v knows the component. */
+static double field_error(const Case *p, CnfModel *m, RheoVal v, int told)
 {
-  static float t[M], z[M * D], got[M * D], z1[M * D];
+  static const float any[K] = {1, 1, 1};
+  static float t[M], z[M * D], got[M * D], z1[M * D], y[M * K];
   double error = 0, size = 0;
   RheoPlan plan;
   RheoWork work;
-  draw_data(77, M, z1);
+  draw_data(77, M, z1, y);
   for (int r = 0; r < M; r++) {
     RheoStream stream = RheoStreamMake(78, RHEO_STREAM_TEST, 0, (uint64_t)r);
     t[r] = (float)((r + 0.5) / M);
@@ -90,13 +94,13 @@ static double field_error(const Case *p, CnfModel *m, RheoVal v)
   }
   OK(RheoPlanCreate(m->program, RHEO_SINGLE, 1, &v, &plan));
   OK(RheoWorkCreate(plan, &work));
-  RheoPlanRunRows(plan, work, m->single, M, (const void *const[]){t, z}, (void *const[]){got});
+  RheoPlanRunRows(plan, work, m->single, M, (const void *const[]){t, z, y}, (void *const[]){got});
   OK(RheoWorkDestroy(&work));
   OK(RheoPlanDestroy(&plan));
   for (int r = 0; r < M; r++) {
     const double at[D] = {(double)z[r * D], (double)z[r * D + 1]};
     double want[D];
-    exact(p, (double)t[r], at, want);
+    exact(p, told ? y + r * K : any, (double)t[r], at, want);
     for (int d = 0; d < D; d++) {
       error += pow((double)got[r * D + d] - want[d], 2);
       size += want[d] * want[d];
@@ -105,10 +109,10 @@ static double field_error(const Case *p, CnfModel *m, RheoVal v)
   return error / size;
 }
 
-/* Trains on one path and compares with the exact field of `other`. */
-static double train(const Case *p, const Case *other, const char *text, int64_t steps)
+/* Starts and trains a field on one path, with the component as its context or without. */
+static CnfModel train(const Case *p, const char *text, int n_context)
 {
-  static float x[N * D];
+  static float x[N * D], y[N * K];
   const RheoObjectiveType *type;
   RheoTrainer trainer;
   RheoTrainConfig config;
@@ -116,17 +120,18 @@ static double train(const Case *p, const Case *other, const char *text, int64_t 
   snprintf(whole, sizeof whole,
            "path: %s, sigma: %g, standardize: no, net: {type: mlp, hidden: 64, layers: 3}, %s", p->path,
            p->sigma, text);
-  CnfModel m = StartCnf(whole, D, 0, 256, 0);
-  RheoVal v = rx_cnf_velocity(m.cnf, m.scope, m.t, m.z, RHEO_NONE, RHEO_NONE);
+  CnfModel m = StartCnf(whole, D, n_context, 256, 0);
+  rx_cnf_velocity(m.cnf, m.scope, m.t, m.z, m.context, RHEO_NONE);
   DrawCnf(&m, 0);
   OK(RheoParamsInit(m.params, 3, m.single));
-  draw_data(5, N, x);
-  const RheoRows rows = {.n = N, .n_columns = 1, .name = {"x"}, .width = {D}, .value = {x}};
+  draw_data(5, N, x, y);
+  const RheoRows rows = {
+      .n = N, .n_columns = 2, .name = {"x", "context"}, .width = {D, n_context}, .value = {x, y}};
   const RheoObjectiveModel model = {.cnf = m.cnf};
   OK(RheoObjectiveFind("cfm", &type));
   OK(RheoTrainConfigDefaults(&config));
   config.batch = 256;
-  config.steps = steps;
+  config.steps = 3000;
   config.lr = 2e-3;
   config.schedule = RHEO_SCHEDULE_COSINE;
   config.validation = 0;
@@ -140,9 +145,16 @@ static double train(const Case *p, const Case *other, const char *text, int64_t 
   OK(RheoTrainerSetParams(trainer, m.params, m.single));
   OK(RheoTrainerRun(trainer));
   OK(RheoTrainerDestroy(&trainer));
-  const double error = field_error(other, &m, v);
-  print_message("%-8s sigma %-4g %-45s %5d steps: relative error %.5f\n", p->path, p->sigma, text, (int)steps,
-                error);
+  return m;
+}
+
+/* Of a field trained on one path against the exact one of another. */
+static double error_of(const Case *p, const Case *other, const char *text)
+{
+  CnfModel m = train(p, text, 0);
+  RheoVal v = rx_cnf_velocity(m.cnf, m.scope, m.t, m.z, RHEO_NONE, RHEO_NONE);
+  const double error = field_error(other, &m, v, 0);
+  print_message("%-8s sigma %-4g %-45s relative error %.5f\n", p->path, p->sigma, text, error);
   FinishCnf(&m);
   return error;
 }
@@ -154,22 +166,39 @@ static void field_is_the_conditional_mean(void **state)
 {
   const Case *const paths[] = {&linear, &lipman, &vp, &sb, &ve};
   (void)state;
-  for (int k = 0; k < 5; k++) assert_true(train(paths[k], paths[k], "time: fourier", 3000) < 0.02);
+  for (int k = 0; k < 5; k++) assert_true(error_of(paths[k], paths[k], "time: fourier") < 0.02);
 }
 
 static void however_times_are_drawn(void **state)
 {
   (void)state;
-  assert_true(train(&linear, &linear, "time: raw, times_draw: stratified", 3000) < 0.03);
-  assert_true(train(&linear, &linear, "velocity: potential, times_draw: antithetic", 3000) < 0.03);
-  assert_true(train(&linear, &linear, "times: logit_normal", 3000) < 0.05);
+  assert_true(error_of(&linear, &linear, "time: raw, times_draw: stratified") < 0.03);
+  assert_true(error_of(&linear, &linear, "velocity: potential, times_draw: antithetic") < 0.03);
+  assert_true(error_of(&linear, &linear, "times: logit_normal") < 0.05);
+}
+
+/* A field that sometimes forgets its context learns both: each component's own, and the mixture's. */
+static void forgetting_learns_both_fields(void **state)
+{
+  (void)state;
+  CnfModel m = train(&linear, "dropout: 0.3", K);
+  RheoVal forget = rx_fill(m.program, RX_SHAPE(256, 1), 1);
+  const double told =
+      field_error(&linear, &m, rx_cnf_velocity(m.cnf, m.scope, m.t, m.z, m.context, RHEO_NONE), 1);
+  const double untold =
+      field_error(&linear, &m, rx_cnf_velocity(m.cnf, m.scope, m.t, m.z, m.context, forget), 0);
+  const double mixed =
+      field_error(&linear, &m, rx_cnf_velocity(m.cnf, m.scope, m.t, m.z, m.context, forget), 1);
+  print_message("told %.5f, untold %.5f, one for the other %.5f\n", told, untold, mixed);
+  assert_true(told < 0.03 && untold < 0.05 && mixed > 0.2);
+  FinishCnf(&m);
 }
 
 static void wrong_fields_are_told_apart(void **state)
 {
   (void)state;
-  assert_true(train(&vp, &linear, "time: fourier", 3000) > 0.1);
-  assert_true(train(&linear, &linear, "velocity: affine", 3000) > 0.1);
+  assert_true(error_of(&vp, &linear, "time: fourier") > 0.1);
+  assert_true(error_of(&linear, &linear, "velocity: affine") > 0.1);
 }
 
 int main(int argc, char **argv)
@@ -177,6 +206,7 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(field_is_the_conditional_mean),
       cmocka_unit_test(however_times_are_drawn),
+      cmocka_unit_test(forgetting_learns_both_fields),
       cmocka_unit_test(wrong_fields_are_told_apart),
   };
   return RUN_TESTS(argc, argv, tests);
