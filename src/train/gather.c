@@ -44,6 +44,7 @@ void RheoGatheringFill(RheoGathering *g, const RheoFeedSource *source)
 {
   const int64_t n = source->n_real;
 
+  if (n <= 0) return; /* a rank may have no row of a small validation set */
   memcpy(g->index, source->index, (size_t)n * sizeof *g->index);
   for (int k = 0; k < g->n_columns; k++) {
     const size_t width = (size_t)g->width[k];
