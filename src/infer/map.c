@@ -8,6 +8,10 @@ typedef struct {
   RheoDensityPoint point;
 } Maximum;
 
+/* Scores further out are of no parameter that a sample shows, and where an estimated density does not die out as fast as the
+ * normal one it would rise towards the end of the prior without limit. */
+static const double REACH = 8;
+
 /* -log q(theta(z)) and its gradient in z. The prior's part is one-dimensional functions of GSL, differentiated by central
  * differences. */
 static PetscErrorCode Objective(Tao tao, Vec scores, PetscReal *f, Vec g, void *data)
@@ -15,6 +19,7 @@ static PetscErrorCode Objective(Tao tao, Vec scores, PetscReal *f, Vec g, void *
   const double step = 1e-5;
   Maximum *m = data;
   RheoPosterior p = m->p;
+  PetscBool within = PETSC_TRUE;
   const PetscScalar *z;
   PetscScalar *out;
   double log_q;
@@ -25,6 +30,7 @@ static PetscErrorCode Objective(Tao tao, Vec scores, PetscReal *f, Vec g, void *
   PetscCall(VecGetArrayWrite(g, &out));
   PetscCall(RheoDensityPointEvaluate(m->point, z, &log_q, out));
   for (int k = 0; k < p->d; k++) {
+    if (fabs(z[k]) > REACH) within = PETSC_FALSE;
     log_q += RheoPosteriorBeyond(p, k, z[k]);
     out[k] = -out[k] -
              (RheoPosteriorBeyond(p, k, z[k] + step) - RheoPosteriorBeyond(p, k, z[k] - step)) / (2 * step);
@@ -33,7 +39,7 @@ static PetscErrorCode Objective(Tao tao, Vec scores, PetscReal *f, Vec g, void *
   }
   PetscCall(VecRestoreArrayWrite(g, &out));
   PetscCall(VecRestoreArrayRead(scores, &z));
-  *f = isfinite(log_q) ? -log_q : 1e30;
+  *f = isfinite(log_q) && within ? -log_q : 1e30;
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -70,7 +76,7 @@ static PetscErrorCode Climb(RheoPosterior p, Tao tao, Vec scores, const double *
   for (int k = 0; k < p->d; k++) {
     /* The score of a parameter next to a bound may be infinite: where its digits end, not where it was drawn. */
     z[k] = RheoPriorToNormal(p->prior, k, start[k]);
-    z[k] = PetscClipInterval(z[k], -8, 8);
+    z[k] = PetscClipInterval(z[k], -REACH, REACH);
   }
   PetscCall(VecRestoreArrayWrite(scores, &z));
   PetscCall(TaoSolve(tao));

@@ -337,11 +337,16 @@ static void MaximumIsOne(void **state)
     RheoPosterior p;
     RheoDeck deck;
     double top[2], log_top, asked, lower[2], upper[2];
-    if (strstr(priors[i], "gamma") || strstr(priors[i], "log_uniform"))
-      continue; /* densest at a bound, without limit */
     Trained(priors[i], "", &p, &deck);
     const int d = RheoPosteriorSize(p);
     OK(RheoPosteriorMap(p, Observed, 4, top, &log_top));
+    for (int k = 0; k < d; k++) assert_true(fabs(RheoPriorToNormal(p->prior, k, top[k])) < 8.01);
+    assert_true(isfinite(log_top));
+    if (strstr(priors[i], "gamma") ||
+        strstr(priors[i], "log_uniform")) { /* densest at a bound, without limit */
+      Destroy(&p, &deck);
+      continue;
+    }
     OK(RheoPosteriorLogProb(p, 1, top, Observed, PETSC_TRUE, &asked));
     if (!(fabs(asked - log_top) < 2e-3))
       fail_msg("%s: maximum %g, density there %g", priors[i], log_top, asked);
