@@ -175,6 +175,7 @@ static PetscErrorCode CheckModel(Run *run, const CheckConfig *config, RheoYaml *
 
   PetscFunctionBeginUser;
   PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
+  PetscCall(RheoPosteriorSetSolver(posterior, run->deck));
   PetscCall(StudyCreate(run->deck, &study));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   PetscCall(RheoDeckHas(run->deck, "observation", &observed));

@@ -81,6 +81,7 @@ static PetscErrorCode Logprob(Run *run)
   RheoInputCheck(run->is_file && !strcmp(run->kind, "model"), run->comm,
                  "%s: rheo logprob needs a model file", run->target);
   PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
+  PetscCall(RheoPosteriorSetSolver(posterior, run->deck));
   PetscCall(StudyCreateOfModel(run->deck, posterior, &study));
   PetscCall(ReadPoints(run, study.d, &n, &theta));
   PetscCall(PetscMalloc2(study.c, &x, n, &log_prob));

@@ -20,6 +20,7 @@ static PetscErrorCode Sample(Run *run)
   RheoInputCheck(run->is_file && !strcmp(run->kind, "model"), run->comm,
                  "%s: rheo sample needs a model file (of `rheo train` or `rheo infer`)", run->target);
   PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
+  PetscCall(RheoPosteriorSetSolver(posterior, run->deck));
   PetscCall(StudyCreateOfModel(run->deck, posterior, &study));
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
   PetscCall(SamplesDraw(run, &study, posterior, &samples));

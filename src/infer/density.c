@@ -45,6 +45,13 @@ int RheoDensityHills(RheoDensity density)
 {
   return density->type->hills;
 }
+PetscErrorCode RheoDensitySetSolver(RheoDensity q, RheoDeck deck)
+{
+  PetscFunctionBeginUser;
+  if (q->type->set_solver) PetscCall(q->type->set_solver(q, deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 const RheoObjectiveType *RheoDensityObjective(RheoDensity density)
 {
   return density->objective;

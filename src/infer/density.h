@@ -1,11 +1,12 @@
-/* A conditional density q(z | context) that is learned: what estimators, transport and their checks stand on.
+/* A conditional density q(z | context) that is learned: what estimators stand on.
  *
  * It may be a stack of transforms (`flow`) or a continuous flow (`cnf`). The deck's section of that name says what it is,
  * and the same name is the scope of its parameters. z (n, D) is double outside; a `flow` works in single precision.
  *
  * A sample is a pure function of (seed, its number, its context), whatever else is asked for in the same call, and so is a
- * density. Two exceptions, of a `cnf` with adaptive steps only, whose rows share steps in groups: densities, and samples that
- * are numbered by an index, depend on their call's other rows, within the solver's tolerance.
+ * density. Exceptions, of a `cnf` with adaptive steps only, whose rows share steps in groups: densities, and samples that are
+ * numbered by an index or have contexts of their own, depend on their call's other rows, and samples on whether their density is
+ * asked for too; all within the solver's tolerance. A `cnf` holds its solver's workspace: one thread at a time.
  */
 #pragma once
 #include "../objective/objective.h"
@@ -24,6 +25,9 @@ PetscErrorCode RheoDensityDestroy(RheoDensity *density);
 
 /* Standardisation and the like, from rows z (n, D), context (n, C) or NULL, before training. Not collective. */
 PetscErrorCode RheoDensityFit(RheoDensity density, int64_t n, const float *z, const float *context);
+
+/* What may be changed after training: how a cnf is followed, section cnf.solve. Collective on the deck's communicator. */
+PetscErrorCode RheoDensitySetSolver(RheoDensity density, RheoDeck deck);
 
 /* From how many places a search for the density's maximum should start. */
 int RheoDensityHills(RheoDensity density);

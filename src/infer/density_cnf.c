@@ -48,6 +48,17 @@ static PetscErrorCode NameParameters(RheoDensity q)
   PetscFunctionReturn(RHEO_OK);
 }
 
+static PetscErrorCode SetSolver(RheoDensity q, RheoDeck deck)
+{
+  Cnf *f = q->data;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(deck, "cnf.solve", RheoSolveKeys, &f->config));
+  PetscCall(RheoSolverDestroy(&f->solver));
+  PetscCall(RheoSolverCreate(f->cnf, q->params, "cnf", &f->config, &f->solver));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode Create(RheoDensity q, RheoDeck deck)
 {
   ObjectiveConfig config;
@@ -64,8 +75,7 @@ static PetscErrorCode Create(RheoDensity q, RheoDeck deck)
   PetscCall(RheoDeckRead(deck, "cnf", RheoDensityCnfKeys, &config));
   if (!q->objective) PetscCall(RheoObjectiveFind(config.objective, &q->objective));
   PetscCall(NameParameters(q));
-  PetscCall(RheoDeckRead(deck, "cnf.solve", RheoSolveKeys, &f->config));
-  PetscCall(RheoSolverCreate(f->cnf, q->params, "cnf", &f->config, &f->solver));
+  PetscCall(SetSolver(q, deck));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -336,6 +346,7 @@ const RheoDensityType RheoDensityType_Cnf = {
     .fit = Fit,
     .sample = Sample,
     .log_prob = LogProb,
+    .set_solver = SetSolver,
     .point_create = PointCreate,
     .point_destroy = PointDestroy,
     .point_evaluate = PointEvaluate,

@@ -5,13 +5,14 @@
 struct RheoDensityType {
   const char *name; /* of the deck's section, and of the scope */
   int hills;        /* from how many places a search for the maximum should start */
-  /* All REQUIRED. create reads the deck, names every parameter in q->params and fills in q->data, q->model and, where it is
+  /* REQUIRED where not said otherwise. create reads the deck, names every parameter in q->params and fills in q->data, q->model and, where it is
    * NULL, q->objective. */
   PetscErrorCode (*create)(RheoDensity q, RheoDeck deck);
   PetscErrorCode (*destroy)(RheoDensity q);
   PetscErrorCode (*fit)(RheoDensity q, int64_t n, const float *z, const float *context);
   PetscErrorCode (*sample)(RheoDensity q, const RheoDensityRows *rows, double *z, double *log_q);
   PetscErrorCode (*log_prob)(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q);
+  PetscErrorCode (*set_solver)(RheoDensity q, RheoDeck deck); /* OPTIONAL: there is nothing to set */
   PetscErrorCode (*point_create)(RheoDensityPoint point);
   PetscErrorCode (*point_destroy)(RheoDensityPoint point);
   PetscErrorCode (*point_evaluate)(RheoDensityPoint point, const double *z, double *log_q, double *gradient);

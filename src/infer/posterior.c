@@ -166,6 +166,13 @@ PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior 
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscErrorCode RheoPosteriorSetSolver(RheoPosterior posterior, RheoDeck deck)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoDensitySetSolver(posterior->density, deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 int RheoPosteriorSize(RheoPosterior posterior)
 {
   return posterior->d;

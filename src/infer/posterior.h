@@ -30,6 +30,9 @@ PetscErrorCode RheoPosteriorTrain(RheoPosterior posterior, int64_t n, const doub
 PetscErrorCode RheoPosteriorSave(RheoPosterior posterior, const char *path);                 /* collective */
 PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior *posterior); /* collective */
 
+/* What may be changed after training: how a continuous flow is followed, section cnf.solve of deck. Collective. */
+PetscErrorCode RheoPosteriorSetSolver(RheoPosterior posterior, RheoDeck deck);
+
 int RheoPosteriorSize(RheoPosterior posterior);        /* D */
 int RheoPosteriorDataSize(RheoPosterior posterior);    /* C */
 RheoPrior RheoPosteriorPrior(RheoPosterior posterior); /* borrowed */
@@ -54,7 +57,8 @@ PetscErrorCode RheoPosteriorSampleRows(RheoPosterior posterior, int64_t n, const
 PetscErrorCode RheoPosteriorLogProb(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                     PetscBool shared, double *log_prob);
 /* The maximum of q(theta | x), by TAO's LMVM over normal scores in double precision, from the best of
- * 1000 samples (as many as RheoDensityHills says). Options -tao_*. Not collective; the same on every rank. */
+ * 1000 samples (as many as RheoDensityHills says). Scores stay within 8. Options -tao_*. Not collective; the same on
+ * every rank. */
 PetscErrorCode RheoPosteriorMap(RheoPosterior posterior, const double *x, uint64_t seed, double *theta,
                                 double *log_prob);
 

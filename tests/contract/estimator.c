@@ -176,6 +176,20 @@ static void SamplesDependOnTheirNumberOnly(void **state)
   }
 }
 
+/* A loaded continuous flow can be followed another way, which moves its samples a little; nothing else is moved. */
+static void CheckSolver(RheoPosterior p, int n, const double *theta)
+{
+  RheoDeck deck = DeckOf("cnf: {solve: {scheme: rk4, steps: 20}}");
+  double again[1000], moved = 0;
+  assert_true(n <= 1000);
+  OK(RheoPosteriorSetSolver(p, deck));
+  OK(RheoPosteriorSample(p, Observed, 2, 0, n / D, again, NULL));
+  for (int i = 0; i < n; i++) moved = fmax(moved, fabs(again[i] - theta[i]));
+  const int continuous = RheoDensityModel(p->density)->cnf != NULL;
+  assert_true(continuous ? moved > 0 && moved < 0.02 : moved == 0);
+  OK(RheoDeckDestroy(&deck));
+}
+
 static void FilesChangeNothing(void **state)
 {
   enum { M = 100 };
@@ -194,6 +208,7 @@ static void FilesChangeNothing(void **state)
     OK(RheoPosteriorSample(loaded, Observed, 2, 0, M, again, log_again));
     assert_memory_equal(theta, again, sizeof theta);
     assert_memory_equal(log_q, log_again, sizeof log_q);
+    CheckSolver(loaded, RheoPosteriorSize(loaded) * M, theta);
     OK(RheoPosteriorDestroy(&loaded));
     Free(&c);
   }
