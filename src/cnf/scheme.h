@@ -5,7 +5,7 @@
  *
  * Not every scheme gives right gradients: PETSc 3.16.5 to 3.21.3 return wrong parameter gradients in TSAdjoint for
  * Runge-Kutta schemes with a zero weight (midpoint, 2b, 5f, 5dp, 5bs, 6vr, 7vr, 8vr). RheoSchemeCheckGradient refuses these
- * there.
+ * there. It is for those who let PETSc sum (TSSetRHSJacobianP); adjoint.h sums by itself, rightly for every scheme.
  */
 #pragma once
 #include "../base/error.h"
