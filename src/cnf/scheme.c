@@ -89,8 +89,8 @@ static PetscErrorCode CheckName(MPI_Comm comm, const char *name)
     strcat(list, names[i]);
   }
   const char *nearest = RheoNearest(name, NAMES, names);
-  RheoInputError(comm, "cnf.solve.scheme: there is no scheme '%s'%s%s%s (known: %s)", name,
-                 nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "", list);
+  RheoInputError(comm, "there is no scheme '%s'%s%s%s (known: %s)", name, nearest ? "; did you mean " : "",
+                 nearest ? nearest : "", nearest ? "?" : "", list);
 }
 
 PetscErrorCode RheoSchemeSet(TS ts, const char *name, PetscBool *adaptive)
