@@ -15,6 +15,7 @@ PetscErrorCode BenchSpline(MPI_Comm comm, const BenchConfig *config, RheoYaml *y
 PetscErrorCode BenchRanks(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchAssignment(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchCnfNll(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
+PetscErrorCode BenchSampling(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 
 /* Ranks that have nothing to do sleep, so as not to take a core from the one that is measured. */
 PetscErrorCode BenchWait(MPI_Comm comm);
