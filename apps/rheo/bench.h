@@ -14,6 +14,7 @@ PetscErrorCode BenchDense(MPI_Comm comm, const BenchConfig *config, RheoYaml *ya
 PetscErrorCode BenchSpline(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchRanks(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchAssignment(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
+PetscErrorCode BenchCfm(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchCnfNll(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchSampling(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 

@@ -1,86 +1,28 @@
 /* Training as a fraction of the matrix-product rate, against PyTorch, and on two ranks against one. */
-#include "bench.h"
+#include "bench_problem.h"
 #include <program/ceiling.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* A model to train and rows to train it on. */
-typedef struct {
-  const RheoObjectiveType *objective;
-  RheoObjectiveModel model;
-  RheoNetConfig net;
-  RheoFlow flow;
-  RheoParams params;
-  float *values, *x, *y;
-  RheoRows rows;
-} Problem;
-
-static PetscErrorCode Allocate(size_t n, float **values)
-{
-  void *memory = NULL;
-
-  PetscFunctionBeginUser;
-  PetscCheck(!posix_memalign(&memory, 64, (n + 1) * sizeof(float)), PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "No memory for %zu numbers", n);
-  *values = memory;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Names the parameters by building the loss once. */
-static PetscErrorCode Layout(Problem *p)
-{
-  RheoVal column[2];
-  RheoProgram program;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoParamsCreate(&p->params));
-  PetscCall(RheoProgramCreate(1, &program));
-  for (int k = 0; k < 2; k++) column[k] = rx_rows(program, p->rows.name[k], p->rows.width[k]);
-  p->objective->loss(rx_enter(RheoScopeRoot(program, p->params, 1), "model"), &p->model, column);
-  PetscCheck(!RheoProgramError(program), PETSC_COMM_SELF, PETSC_ERR_PLIB, "%s", RheoProgramError(program));
-  PetscCall(RheoProgramDestroy(&program));
-  PetscCall(Allocate(RheoParamsSize(p->params), &p->values));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode MakeRows(Problem *p, int64_t n, int width_x, int width_y)
-{
-  PetscFunctionBeginUser;
-  PetscCall(Allocate((size_t)(n * width_x), &p->x));
-  PetscCall(Allocate((size_t)(n * width_y), &p->y));
-  RheoStreamFillNormal(1, RHEO_STREAM_TEST, 0, (size_t)n, NULL, 0, (size_t)width_x, p->x);
-  RheoStreamFillNormal(1, RHEO_STREAM_TEST, 1, (size_t)n, NULL, 0, (size_t)width_y, p->y);
-  for (int64_t i = 0; i < n; i++)
-    for (int k = 0; k < width_y; k++)
-      p->y[i * width_y + k] = p->x[i * width_x + k % width_x] + 0.5f * p->y[i * width_y + k];
-  p->rows.n = n;
-  p->rows.width[0] = width_x;
-  p->rows.width[1] = width_y;
-  p->rows.value[0] = p->x;
-  p->rows.value[1] = p->y;
-  PetscFunctionReturn(RHEO_OK);
-}
 
 enum { WIDTH = 256, HIDDEN_LAYERS = 5, DENSE_BATCH = 1024, FEATURES = 10 };
 
 /* Regression by 5 hidden layers of 256 SiLU units, 256 numbers in and out. */
-static PetscErrorCode DenseCreate(Problem *p)
+static PetscErrorCode DenseCreate(BenchProblem *p)
 {
   PetscFunctionBeginUser;
-  *p = (Problem){.net = {.hidden = WIDTH, .layers = HIDDEN_LAYERS, .activation = RHEO_ACT_SILU}};
+  *p = (BenchProblem){.net = {.hidden = WIDTH, .layers = HIDDEN_LAYERS, .activation = RHEO_ACT_SILU}};
   for (int i = 0; RheoNetTypes[i]; i++)
     if (!strcmp(RheoNetTypes[i]->name, "mlp")) p->net.type = i;
   p->rows = (RheoRows){.n_columns = 2, .name = {"x", "y"}};
   p->model = (RheoObjectiveModel){.net = &p->net, .n_out = WIDTH};
   PetscCall(RheoObjectiveFind("mse", &p->objective));
-  PetscCall(MakeRows(p, 8 * DENSE_BATCH, WIDTH, WIDTH));
-  PetscCall(Layout(p));
+  PetscCall(BenchProblemPairs(p, 8 * DENSE_BATCH, WIDTH, WIDTH));
+  PetscCall(BenchProblemLayout(p));
   PetscFunctionReturn(RHEO_OK);
 }
 
 /* sbi's default flow for 10 parameters and 10 data. */
-static PetscErrorCode SplineCreate(Problem *p)
+static PetscErrorCode SplineCreate(BenchProblem *p)
 {
   static const char deck_text[] =
       "flow: {stack: [rqs_coupling, lu], repeat: 5, rqs_coupling: {bins: 10, bound: 3},\n"
@@ -88,7 +30,7 @@ static PetscErrorCode SplineCreate(Problem *p)
   RheoDeck deck;
 
   PetscFunctionBeginUser;
-  *p = (Problem){.rows = {.n_columns = 2, .name = {"x", "context"}}};
+  *p = (BenchProblem){.rows = {.n_columns = 2, .name = {"x", "context"}}};
   PetscCall(RheoDeckCreate(PETSC_COMM_SELF, &deck));
   PetscCall(RheoDeckLoadText(deck, "bench", deck_text));
   PetscCall(RheoFlowCreate(&p->flow));
@@ -98,67 +40,8 @@ static PetscErrorCode SplineCreate(Problem *p)
   PetscCall(RheoFlowSetUp(p->flow));
   p->model = (RheoObjectiveModel){.flow = p->flow};
   PetscCall(RheoObjectiveFind("nll", &p->objective));
-  PetscCall(MakeRows(p, 32768, FEATURES, FEATURES));
-  PetscCall(Layout(p));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode ProblemDestroy(Problem *p)
-{
-  PetscFunctionBeginUser;
-  PetscCall(RheoFlowDestroy(&p->flow));
-  PetscCall(RheoParamsDestroy(&p->params));
-  free(p->values);
-  free(p->x);
-  free(p->y);
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Rows per second of whole training steps (gather, forward, backward, sums, clip, Adam) in one short training. */
-static PetscErrorCode TrainOnce(MPI_Comm comm, Problem *p, int64_t batch, int shards, int64_t steps,
-                                double *rate)
-{
-  double communication;
-  RheoTrainConfig config;
-  RheoTrainer trainer;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoTrainConfigDefaults(&config));
-  config.batch = batch;
-  config.shards = shards;
-  config.validation = 0;
-  config.patience = 0;
-  config.epochs = 1000000;
-  config.steps = steps;
-  PetscCall(RheoParamsInit(p->params, 1, p->values));
-  PetscCall(RheoTrainerCreate(comm, &trainer));
-  PetscCall(RheoTrainerSetQuiet(trainer, PETSC_TRUE));
-  PetscCall(RheoTrainerSetConfig(trainer, &config));
-  PetscCall(RheoTrainerSetSeed(trainer, 1));
-  PetscCall(RheoTrainerSetRows(trainer, &p->rows));
-  PetscCall(RheoTrainerSetObjective(trainer, p->objective, &p->model, "model"));
-  PetscCall(RheoTrainerSetParams(trainer, p->params, p->values));
-  PetscCall(RheoTrainerRun(trainer));
-  PetscCall(RheoTrainerGetSpeed(trainer, rate, &communication));
-  PetscCall(RheoTrainerDestroy(&trainer));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* The best of several trainings of about a sixth of the time, so that a disturbance spoils only one of them. */
-static PetscErrorCode TrainRate(Problem *p, int64_t batch, int shards, double seconds, double *rate)
-{
-  const double start = MPI_Wtime();
-  int64_t steps = 4;
-
-  PetscFunctionBeginUser;
-  *rate = 0;
-  do {
-    const double begin = MPI_Wtime();
-    double speed;
-    PetscCall(TrainOnce(PETSC_COMM_SELF, p, batch, shards, steps, &speed));
-    *rate = PetscMax(*rate, speed);
-    if (MPI_Wtime() - begin < seconds / 8) steps *= 2;
-  } while (MPI_Wtime() - start < seconds);
+  PetscCall(BenchProblemPairs(p, 32768, FEATURES, FEATURES));
+  PetscCall(BenchProblemLayout(p));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -171,7 +54,7 @@ PetscErrorCode BenchDense(MPI_Comm comm, const BenchConfig *config, RheoYaml *ya
   const char *library = "", *name;
   int best_shards = 0;
   PetscMPIInt rank;
-  Problem p;
+  BenchProblem p;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
@@ -181,7 +64,7 @@ PetscErrorCode BenchDense(MPI_Comm comm, const BenchConfig *config, RheoYaml *ya
     rate = RheoProductCeiling(DENSE_BATCH / shards[i], WIDTH, WIDTH, config->seconds / 27, &name);
     if (rate > ceiling) library = name;
     ceiling = PetscMax(ceiling, rate);
-    PetscCall(TrainRate(&p, DENSE_BATCH, shards[i], config->seconds / 3, &rate));
+    PetscCall(BenchTrainRate(&p, DENSE_BATCH, shards[i], config->seconds / 3, &rate));
     if (rate > best) best_shards = shards[i];
     best = PetscMax(best, rate);
   }
@@ -192,7 +75,7 @@ PetscErrorCode BenchDense(MPI_Comm comm, const BenchConfig *config, RheoYaml *ya
   RheoYamlReal(yaml, "fraction", best * flops / ceiling);
   RheoYamlInt(yaml, "shards", best_shards);
   RheoYamlClose(yaml);
-  PetscCall(ProblemDestroy(&p));
+  PetscCall(BenchProblemDestroy(&p));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -214,7 +97,7 @@ PetscErrorCode BenchSpline(MPI_Comm comm, const BenchConfig *config, RheoYaml *y
   static const int64_t batches[] = {200, 4096};
   static const int shards[] = {1, 2, 4, 8, 16};
   PetscMPIInt rank;
-  Problem p;
+  BenchProblem p;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
@@ -226,7 +109,7 @@ PetscErrorCode BenchSpline(MPI_Comm comm, const BenchConfig *config, RheoYaml *y
     double best = 0, rate, peer;
     int best_shards = 0, threads;
     for (int i = 0; i < 5; i++) {
-      PetscCall(TrainRate(&p, batches[b], shards[i], config->seconds / 3, &rate));
+      PetscCall(BenchTrainRate(&p, batches[b], shards[i], config->seconds / 3, &rate));
       if (rate > best) best_shards = shards[i];
       best = PetscMax(best, rate);
     }
@@ -244,14 +127,14 @@ PetscErrorCode BenchSpline(MPI_Comm comm, const BenchConfig *config, RheoYaml *y
     RheoYamlClose(yaml);
   }
   RheoYamlClose(yaml);
-  PetscCall(ProblemDestroy(&p));
+  PetscCall(BenchProblemDestroy(&p));
   PetscFunctionReturn(RHEO_OK);
 }
 
 /* The first two ranks against the first alone, at one number of shards, so that both do the same work in the same order.
  * Short trainings in turn, because the machine's speed drifts; and the best of either counts, because what
  * disturbs one of two cores holds up both ranks. */
-static PetscErrorCode Speedup(MPI_Comm comm, Problem *p, int64_t batch, int shards, double seconds,
+static PetscErrorCode Speedup(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, double seconds,
                               double *speedup)
 {
   const int64_t steps = 16;
@@ -265,12 +148,12 @@ static PetscErrorCode Speedup(MPI_Comm comm, Problem *p, int64_t batch, int shar
   PetscCallMPI(MPI_Comm_split(comm, rank < 2 ? 0 : MPI_UNDEFINED, rank, &pair));
   do {
     if (rank == 0) {
-      PetscCall(TrainOnce(PETSC_COMM_SELF, p, batch, shards, steps, &rate));
+      PetscCall(BenchTrainOnce(PETSC_COMM_SELF, p, batch, shards, steps, &rate));
       one = PetscMax(one, rate);
     }
     PetscCall(BenchWait(comm));
     if (pair != MPI_COMM_NULL) {
-      PetscCall(TrainOnce(pair, p, batch, shards, steps, &rate));
+      PetscCall(BenchTrainOnce(pair, p, batch, shards, steps, &rate));
       two = PetscMax(two, rate);
     }
     PetscCall(BenchWait(comm));
@@ -286,7 +169,7 @@ PetscErrorCode BenchRanks(MPI_Comm comm, const BenchConfig *config, RheoYaml *ya
 {
   PetscMPIInt size;
   double dense, spline;
-  Problem p;
+  BenchProblem p;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_size(comm, &size));
@@ -296,10 +179,10 @@ PetscErrorCode BenchRanks(MPI_Comm comm, const BenchConfig *config, RheoYaml *ya
   } else {
     PetscCall(DenseCreate(&p));
     PetscCall(Speedup(comm, &p, DENSE_BATCH, config->shards, 5 * config->seconds, &dense));
-    PetscCall(ProblemDestroy(&p));
+    PetscCall(BenchProblemDestroy(&p));
     PetscCall(SplineCreate(&p));
     PetscCall(Speedup(comm, &p, 4096, 4 * config->shards, 5 * config->seconds, &spline));
-    PetscCall(ProblemDestroy(&p));
+    PetscCall(BenchProblemDestroy(&p));
     RheoYamlReal(yaml, "speedup_2", PetscMin(dense, spline));
     RheoYamlReal(yaml, "speedup_2_dense", dense);
     RheoYamlReal(yaml, "speedup_2_spline", spline);

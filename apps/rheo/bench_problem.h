@@ -1,0 +1,29 @@
+/* What is trained to measure how fast training is. */
+#pragma once
+#include "bench.h"
+
+/* A model to train and rows to train it on. */
+typedef struct {
+  const RheoObjectiveType *objective;
+  RheoObjectiveModel model;
+  RheoNetConfig net;
+  RheoFlow flow;
+  RheoCnf cnf;
+  RheoParams params;
+  float *values, *x, *y;
+  RheoRows rows;
+} BenchProblem;
+
+/* Two columns of normal numbers, y being x with noise: x (n, width_x), y (n, width_y). */
+PetscErrorCode BenchProblemPairs(BenchProblem *p, int64_t n, int width_x, int width_y);
+/* Names the parameters by building the loss once; objective, model and rows' widths are there. */
+PetscErrorCode BenchProblemLayout(BenchProblem *p);
+/* A continuous flow of the deck `text` and an objective of it; p->model may say more beforehand. Rows are the caller's. */
+PetscErrorCode BenchProblemCnf(const char *text, int n_features, const char *objective, BenchProblem *p);
+PetscErrorCode BenchProblemDestroy(BenchProblem *p);
+
+/* Rows per second of whole training steps (gather, stage, forward, backward, sums, clip, Adam) in one short training. */
+PetscErrorCode BenchTrainOnce(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
+                              double *rate);
+/* The best of several trainings of about a sixth of the time, so that a disturbance spoils only one of them. */
+PetscErrorCode BenchTrainRate(BenchProblem *p, int64_t batch, int shards, double seconds, double *rate);
