@@ -307,7 +307,7 @@ static PetscErrorCode EpochEnd(RheoTrainer trainer, RheoProgress progress, Petsc
   RheoTrainState *state = &trainer->state;
   double train_loss = 0, validation_loss = 0, norm = 0, rate;
   int64_t n_skipped = 0, n_steps = state->batch;
-  char note[96];
+  char note[96], validation[32] = "";
 
   PetscFunctionBeginUser;
   PetscCall(EpochMeans(trainer, &train_loss, &norm, &n_skipped));
@@ -322,7 +322,9 @@ static PetscErrorCode EpochEnd(RheoTrainer trainer, RheoProgress progress, Petsc
   PetscCall(RheoHistoryAppend(&trainer->history, entry));
   KeepBest(trainer, trainer->sampler.n_validation ? validation_loss : train_loss);
   *ends = Ends(trainer, n_steps, n_skipped);
-  snprintf(note, sizeof note, "loss %.4f, validation %.4f, lr %.2g", train_loss, validation_loss, rate);
+  if (trainer->sampler.n_validation)
+    snprintf(validation, sizeof validation, ", validation %.4f", validation_loss);
+  snprintf(note, sizeof note, "loss %.4f%s, lr %.2g", train_loss, validation, rate);
   if (progress) PetscCall(RheoProgressUpdate(progress, state->epoch, note));
   PetscFunctionReturn(RHEO_OK);
 }
