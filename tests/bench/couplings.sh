@@ -5,7 +5,7 @@
 # gaussians, moons, scurve, and twodim for moons-8g, which has other scales: moons of noise 0.1 taken to mean 0 and standard
 # deviation 7 over both coordinates, Gaussians of sd 1.5 on a circle of 12), sets of 30 000 rows split at random. `floor` is W2
 # between the test points and 10 000 others.
-# otcfm+ is otcfm with our settings: coupled over 2048 rows at once, cosine schedule, averaged parameters.
+# otcfm+ is otcfm with our settings: coupled over 1024 rows at once, cosine schedule, averaged parameters.
 #   tests/bench/couplings.sh [-s "42 43 44 45 46"] [-m "icfm otcfm otcfm+ sbcfm wcfm"] [-p "N-8g moons-8g N-moons N-scurve"] [-j 2]
 # About 3 minutes a run on one core, so 5 hours for all of it on two cores' turns of two.
 set -eu
@@ -30,7 +30,7 @@ method() {
     icfm) echo "coupling: independent, sigma: 0.1" ;;
     fm) echo "coupling: independent, path: lipman, sigma: 0.1" ;;
     otcfm) echo "coupling: exact, sigma: 0.1" ;;
-    otcfm+) echo "coupling: exact, sigma: 0.1, coupling_batch: 2048" ;;
+    otcfm+) echo "coupling: exact, sigma: 0.1, coupling_batch: 1024" ;;
     sbcfm) echo "coupling: sinkhorn, path: sb, sigma: 1, sinkhorn: {regularisation: 2}" ;;
     wcfm) echo "coupling: weighted, sigma: 0.1" ;;
     *) echo "no method $1" >&2; exit 2 ;;

@@ -2,7 +2,7 @@
 set -eu
 cd "$RHEO_SOURCE"
 failed=0
-for name in $(sed -n 's/.*\.name = "\([a-z_0-9]*\)".*/\1/p' src/flow/impls/*.c src/nn/impls/*.c src/objective/impls/*.c src/sim/impls/*.c src/infer/impls/*.c); do
+for name in $(sed -n 's/.*\.name = "\([a-z_0-9]*\)".*/\1/p' src/flow/impls/*.c src/nn/impls/*.c src/cnf/impls/*.c src/objective/impls/*.c src/sim/impls/*.c src/infer/impls/*.c); do
   grep -q "\`$name\`" README.md || { echo "README.md does not name '$name'"; failed=1; }
 done
 for verb in $("$RHEO_BIN/rheo" -help | sed -n '/^verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
