@@ -2,8 +2,8 @@
 
 #define FIELD(name) offsetof(RheoLikelihoodConfig, name)
 const RheoKey RheoLikelihoodKeys[] = {
-    {"scheme", RHEO_KEY_STRING, FIELD(scheme), "rk4", NULL, "time-stepping scheme of training"},
-    {"steps", RHEO_KEY_COUNT, FIELD(steps), "8", "[0, 1e6]", "fixed steps; 0: adaptive"},
+    {"scheme", RHEO_KEY_STRING, FIELD(scheme), "tsit5", NULL, "time-stepping scheme of training"},
+    {"steps", RHEO_KEY_COUNT, FIELD(steps), "0", "[0, 1e6]", "fixed steps; 0: adaptive"},
     {"rtol", RHEO_KEY_REAL, FIELD(rtol), "1e-4", "(0, 1)", "relative tolerance of adaptive steps"},
     {"atol", RHEO_KEY_REAL, FIELD(atol), "1e-4", "(0, inf)", "absolute tolerance of adaptive steps"},
     {"most", RHEO_KEY_COUNT, FIELD(most), "1000", "[1, 1e6]", "adaptive steps at most"},

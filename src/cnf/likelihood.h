@@ -3,6 +3,10 @@
  * FFJORD (Grathwohl et al. 2019) with the regularisers of RNODE (Finlay et al. 2020). With end_time learned, the field runs
  * for a time T that is a parameter (TO-FLOW, Du et al. 2022): in unit time it is T v(T t, z), so that sampling and
  * densities need not know of it.
+ *
+ * Steps are adaptive unless a deck says otherwise. Fixed ones are cheaper and safe for fields that are smooth in time; a
+ * field that can turn between two of them learns to: with time: fourier and 8 steps of rk4 two moons reached a validation
+ * loss of -1.8 where the entropy is 1.0, and a true one of 2.1.
  */
 #pragma once
 #include "../base/deck.h"
