@@ -1,31 +1,11 @@
 /* Asking a transport: samples, densities, paths, and how good they are. Ranks take whole groups of rows, so that rows share
  * their adaptive steps with the same mates on any number of ranks. */
+#include "../base/reduce.h"
 #include "distance.h"
 #include "transport_impl.h"
 #include <gsl/gsl_linalg.h>
 #include <math.h>
 #include <string.h>
-
-/* all (n, width) on every rank from mine (end - begin, width), which may be in its place within all. */
-static PetscErrorCode Gather(RheoTransport t, int64_t begin, int64_t end, int width, const double *mine,
-                             double *all)
-{
-  PetscMPIInt size, *counts, *starts;
-  MPI_Datatype row;
-
-  PetscFunctionBeginUser;
-  const PetscMPIInt count = (PetscMPIInt)(end - begin), start = (PetscMPIInt)begin;
-  PetscCallMPI(MPI_Comm_size(t->comm, &size));
-  PetscCall(PetscMalloc2(size, &counts, size, &starts));
-  PetscCallMPI(MPI_Allgather(&count, 1, MPI_INT, counts, 1, MPI_INT, t->comm));
-  PetscCallMPI(MPI_Allgather(&start, 1, MPI_INT, starts, 1, MPI_INT, t->comm));
-  PetscCallMPI(MPI_Type_contiguous(width, MPI_DOUBLE, &row));
-  PetscCallMPI(MPI_Type_commit(&row));
-  PetscCallMPI(MPI_Allgatherv(mine, count, row, all, counts, starts, row, t->comm));
-  PetscCallMPI(MPI_Type_free(&row));
-  PetscCall(PetscFree2(counts, starts));
-  PetscFunctionReturn(RHEO_OK);
-}
 
 /* One report of all ranks; the first row that failed speaks for all. begin: number of this rank's first row. */
 static PetscErrorCode MergeReports(RheoTransport t, int64_t begin, RheoSolveReport *report)
@@ -160,8 +140,8 @@ PetscErrorCode RheoTransportSample(RheoTransport t, const RheoTransportRows *row
     PetscCall(RheoDensitySample(t->density, &flow, mine, log_mine));
     PetscCall(PetscFree(context));
   }
-  PetscCall(Gather(t, p.begin, p.end, d, mine, x));
-  if (log_prob) PetscCall(Gather(t, p.begin, p.end, 1, log_mine, log_prob));
+  PetscCall(RheoGatherRows(t->comm, p.n, d, mine, x));
+  if (log_prob) PetscCall(RheoGatherRows(t->comm, p.n, 1, log_mine, log_prob));
   PetscCall(MergeReports(t, p.begin, &own));
   if (report) *report = own;
   PetscCall(PetscFree(mine));
@@ -192,7 +172,7 @@ PetscErrorCode RheoTransportLogProb(RheoTransport t, const RheoTransportRows *ro
     PetscCall(RheoDensityLogProb(t->density, &flow, x + p.begin * d, mine));
     PetscCall(PetscFree(context));
   }
-  PetscCall(Gather(t, p.begin, p.end, 1, mine, log_prob));
+  PetscCall(RheoGatherRows(t->comm, p.n, 1, mine, log_prob));
   PetscCall(MergeReports(t, p.begin, &own));
   if (report) *report = own;
   PetscCall(PetscFree(mine));
@@ -214,7 +194,7 @@ PetscErrorCode RheoTransportPath(RheoTransport t, const RheoTransportRows *rows,
   PetscCall(PetscMalloc1(n_times * p.n * d, &mine));
   PetscCall(RheoSolverTrajectory(p.solver, &p.rows, rows->source + p.begin * d, n_times, times, mine, &own));
   for (int k = 0; k < n_times; k++)
-    PetscCall(Gather(t, p.begin, p.end, d, mine + k * p.n * d, path + k * rows->n * d));
+    PetscCall(RheoGatherRows(t->comm, p.n, d, mine + k * p.n * d, path + k * rows->n * d));
   PetscCall(MergeReports(t, p.begin, &own));
   if (report) *report = own;
   PetscCall(PetscFree(mine));
