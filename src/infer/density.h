@@ -1,4 +1,4 @@
-/* A conditional density q(z | context) that is learned: what estimators stand on.
+/* A conditional density q(z | context) that is learned: what estimators and transport stand on.
  *
  * It may be a stack of transforms (`flow`) or a continuous flow (`cnf`). The deck's section of that name says what it is,
  * and the same name is the scope of its parameters. z (n, D) is double outside; a `flow` works in single precision.

@@ -6,6 +6,7 @@
 #include "../program/plan.h"
 #include "density_impl.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Rows of a piece, about: memory does not grow with their number. */
@@ -26,8 +27,26 @@ typedef struct {
   RheoSolver solver;
 } Cnf;
 
-/* The loss names every parameter, in a program that is not run. */
-static PetscErrorCode NameParameters(RheoDensity q)
+static PetscErrorCode FindObjective(RheoDensity q, RheoDeck deck)
+{
+  ObjectiveConfig config;
+  char known[256] = "";
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(deck, "cnf", RheoDensityCnfKeys, &config));
+  for (int i = 0; RheoObjectiveTypes[i] && !q->objective; i++) {
+    if (!strcmp(RheoObjectiveTypes[i]->name, config.objective)) q->objective = RheoObjectiveTypes[i];
+    snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
+             RheoObjectiveTypes[i]->name);
+  }
+  if (!q->objective)
+    PetscCall(RheoDeckReject(deck, "cnf.objective", "there is no objective '%s' (known: %s)",
+                             config.objective, known));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* The loss names every parameter, in a program that is not run; one that is of other models cannot be built. */
+static PetscErrorCode NameParameters(RheoDensity q, RheoDeck deck)
 {
   const int given = q->objective->stage ? q->objective->stage->width(&q->model) : 0;
   RheoVal column[COLUMNS] = {{0}};
@@ -43,7 +62,9 @@ static PetscErrorCode NameParameters(RheoDensity q)
   if (given) column[n] = rx_rows(program, "given", given);
   (void)q->objective->loss(rx_enter(RheoScopeRoot(program, q->params, 1), "cnf"), &q->model, column);
   const char *mistake = RheoProgramError(program);
-  RheoInputCheck(!mistake, PETSC_COMM_SELF, "objective %s: %s", q->objective->name, mistake);
+  if (mistake)
+    PetscCall(RheoDeckReject(deck, "cnf.objective", "%s cannot train a continuous flow (%s)",
+                             q->objective->name, mistake));
   PetscCall(RheoProgramDestroy(&program));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -61,7 +82,6 @@ static PetscErrorCode SetSolver(RheoDensity q, RheoDeck deck)
 
 static PetscErrorCode Create(RheoDensity q, RheoDeck deck)
 {
-  ObjectiveConfig config;
   Cnf *f;
 
   PetscFunctionBeginUser;
@@ -72,9 +92,8 @@ static PetscErrorCode Create(RheoDensity q, RheoDeck deck)
   PetscCall(RheoCnfSetSizes(f->cnf, q->d, q->c));
   PetscCall(RheoCnfSetUp(f->cnf));
   q->model.cnf = f->cnf;
-  PetscCall(RheoDeckRead(deck, "cnf", RheoDensityCnfKeys, &config));
-  if (!q->objective) PetscCall(RheoObjectiveFind(config.objective, &q->objective));
-  PetscCall(NameParameters(q));
+  if (!q->objective) PetscCall(FindObjective(q, deck));
+  PetscCall(NameParameters(q, deck));
   PetscCall(SetSolver(q, deck));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -163,13 +182,15 @@ static RheoDensityRows Part(const RheoDensityRows *rows, int c, int64_t first, i
 static PetscErrorCode SamplePiece(RheoDensity q, const RheoDensityRows *rows, PetscBool with_log_q, Piece *p)
 {
   const Cnf *f = q->data;
-  const RheoInputKind kind = RheoCnfGetConfig(f->cnf)->source == RHEO_SOURCE_UNIFORM
-                                 ? RHEO_INPUT_NOISE_UNIFORM
-                                 : RHEO_INPUT_NOISE_NORMAL;
+  const int source = RheoCnfGetConfig(f->cnf)->source;
+  const RheoInputKind kind =
+      source == RHEO_SOURCE_UNIFORM ? RHEO_INPUT_NOISE_UNIFORM : RHEO_INPUT_NOISE_NORMAL;
   const RheoSolveRows solve = PieceFill(q, rows, p);
   RheoSolveReport report;
 
   PetscFunctionBeginUser;
+  PetscCheck(source != RHEO_SOURCE_DATA, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
+             "Where the source is data, samples start from rows that a density does not have");
   RheoDensityNoise(rows, kind, q->d, 0, p->n, p->noise);
   for (int64_t i = 0; i < p->n * q->d; i++) p->in[i] = p->noise[i];
   PetscCall(RheoSolverSample(f->solver, &solve, p->in, p->out, with_log_q ? p->log_q : NULL, &report));

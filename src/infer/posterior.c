@@ -36,6 +36,9 @@ PetscErrorCode RheoPosteriorCreate(RheoDeck deck, int n_data, RheoPosterior *pos
   PetscCall(RheoDataTransformRead(deck, p->c, &p->transform));
   PetscCall(RheoDensityCreate(deck, p->type->density, p->type->objective, p->d, p->c, (uint64_t)p->run.seed,
                               &p->density));
+  const RheoCnf cnf = RheoDensityModel(p->density)->cnf;
+  if (cnf && RheoCnfGetConfig(cnf)->source == RHEO_SOURCE_DATA)
+    PetscCall(RheoDeckReject(deck, "cnf.source", "a posterior starts from normal or uniform noise"));
   PetscFunctionReturn(RHEO_OK);
 }
 

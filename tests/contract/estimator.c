@@ -158,6 +158,33 @@ static void NothingOutside(void **state)
   assert_true(widest > 5); /* or nothing was tried */
 }
 
+/* Whatever trains a continuous flow: the loss falls and there are samples. */
+static void EveryObjective(void **state)
+{
+  static const char *const objectives[] = {"cfm", "contrastive_fm", "cnf_nll"};
+  static double theta[N * D], x[N * C];
+  (void)state;
+  for (int o = 0; o < 3; o++) {
+    RheoDeck deck =
+        DeckOf("estimator: fmpe\n"
+               "prior: {a: {family: normal, mean: 0, sd: 1}, b: {family: normal, mean: 0, sd: 1}}\n"
+               "cnf: {net: {hidden: 16, layers: 1}, solve: {scheme: rk4, steps: 8}}\n"
+               "train: {batch: 100, shards: 2, epochs: 5, lr: 1e-2, validation: 0.1}\n");
+    RheoPosterior p;
+    OK(RheoDeckSet(deck, "cnf.objective", objectives[o]));
+    OK(RheoPosteriorCreate(deck, C, &p));
+    Simulate(RheoPosteriorPrior(p), theta, x);
+    OK(RheoPosteriorTrain(p, N, theta, x, NULL));
+    const RheoHistory *h = RheoPosteriorHistory(p);
+    print_message("%s: loss %g, then %g\n", objectives[o], h->train_loss[0], h->train_loss[h->n - 1]);
+    assert_true(h->train_loss[h->n - 1] < h->train_loss[0]);
+    OK(RheoPosteriorSample(p, Observed, 1, 0, 100, theta, NULL));
+    for (int i = 0; i < 100 * D; i++) assert_true(isfinite(theta[i]));
+    OK(RheoPosteriorDestroy(&p));
+    OK(RheoDeckDestroy(&deck));
+  }
+}
+
 static void SamplesDependOnTheirNumberOnly(void **state)
 {
   enum { M = 300 };
@@ -260,6 +287,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(SamplesHaveTheirDensity),
       cmocka_unit_test(DensitiesAreNormalised),
       cmocka_unit_test(NothingOutside),
+      cmocka_unit_test(EveryObjective),
       cmocka_unit_test(SamplesDependOnTheirNumberOnly),
       cmocka_unit_test(FilesChangeNothing),
       cmocka_unit_test(RowsWithoutData),
