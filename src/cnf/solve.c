@@ -121,15 +121,6 @@ static void Average(int k, int64_t n, const double *probes, double *log_det, dou
   }
 }
 
-static PetscErrorCode CheckDensity(RheoSolver solver)
-{
-  PetscFunctionBeginUser;
-  RheoInputCheck(
-      RheoCnfGetConfig(solver->cnf)->source != RHEO_SOURCE_DATA, PETSC_COMM_SELF,
-      "cnf.source is data, whose density nobody knows, so there is no density of what becomes of them");
-  PetscFunctionReturn(RHEO_OK);
-}
-
 /* From t0 to t1 in place. */
 static PetscErrorCode Integrate(RheoSolver solver, const RheoSolveRows *rows, double t0, double t1, double *z,
                                 double *log_det, double *variance, double *energy, RheoSolveReport *report)
@@ -167,7 +158,6 @@ PetscErrorCode RheoSolverSample(RheoSolver solver, const RheoSolveRows *rows, co
 
   PetscFunctionBeginUser;
   PetscCall(Ready(solver));
-  if (log_prob) PetscCall(CheckDensity(solver));
   PetscCall(PetscMalloc4(n * solver->d, &z, n, &density, n, &log_det, n * solver->d, &back));
   PetscCall(SolveEndRun(solver, SOLVE_START, n, source, rows->context, z, NULL));
   if (log_prob) PetscCall(SolveEndRun(solver, SOLVE_DENSITY, n, z, rows->context, back, density));
@@ -186,7 +176,6 @@ PetscErrorCode RheoSolverLogProb(RheoSolver solver, const RheoSolveRows *rows, c
 
   PetscFunctionBeginUser;
   PetscCall(Ready(solver));
-  if (log_prob) PetscCall(CheckDensity(solver));
   PetscCall(PetscMalloc3(n * solver->d, &z, n, &density, n * solver->d, &back));
   PetscCall(SolveEndRun(solver, SOLVE_ENTER, n, x, rows->context, z, NULL));
   PetscCall(Integrate(solver, rows, 1, 0, z, log_prob, variance, NULL, report));

@@ -62,6 +62,8 @@ typedef struct {
   const uint64_t *index;
 } RheoSolveRows;
 
+/* Where cnf.source is data, log-densities are without that of the source, log p(x) - log p(source): whoever knows it adds it. */
+
 /* source (n, D) -> x (n, D); log_prob (n) of x, or NULL. Rows that fail become NaN, the others are delivered; report (or
  * NULL) says how many and why, and one warning is logged. A group with a row that fails is cut in two, again and again;
  * where sixteen rows in a row have failed the rest of their group is given up with them. Densities where the source is

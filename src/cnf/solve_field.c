@@ -106,8 +106,12 @@ static PetscErrorCode CompileEnd(RheoSolver solver, SolveEnd end)
   RheoVal x = rx_rows(program, "x", solver->d);
   RheoVal context = solver->c ? rx_rows(program, "context", solver->c) : RHEO_NONE;
   out[0] = EndOf(solver->cnf, end, scope, x, context);
-  if (end == SOLVE_DENSITY)
-    out[1] = rx_add(rx_cnf_source_log_prob(solver->cnf, out[0]), rx_cnf_log_scale(solver->cnf, scope));
+  if (end == SOLVE_DENSITY) {
+    RheoVal scale = rx_broadcast(rx_cnf_log_scale(solver->cnf, scope), RX_SHAPE(solver->block));
+    out[1] = RheoCnfGetConfig(solver->cnf)->source == RHEO_SOURCE_DATA
+                 ? scale
+                 : rx_add(rx_cnf_source_log_prob(solver->cnf, out[0]), scale);
+  }
   PetscCall(
       Compile(solver, program, RHEO_DOUBLE, end == SOLVE_DENSITY ? 2 : 1, out, before, &solver->end[end]));
   PetscFunctionReturn(RHEO_OK);

@@ -29,51 +29,25 @@ PetscErrorCode RheoTransportIsDeck(RheoDeck deck, PetscBool *yes)
 
 PetscErrorCode RheoTransportGetSections(int *n, const RheoSection **sections)
 {
-  static RheoSection all[3];
+  static RheoSection all[4];
   const RheoKey *keys;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDataSetGetKeys(&keys));
   all[0] = (RheoSection){"target", keys, "the data set to learn, of a study without a prior"};
   all[1] = (RheoSection){"source", keys, "the data set that samples start from (absent: noise)"};
-  all[2] = (RheoSection){"check", RheoTransportCheckKeys, "checks of samples against test points"};
-  *n = 3;
+  all[2] = (RheoSection){"source", RheoTransportSourceKeys, "or the model"};
+  all[3] = (RheoSection){"check", RheoTransportCheckKeys, "checks of samples against test points"};
+  *n = 4;
   *sections = all;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* What stands at t = 0 follows from the deck's sections. */
-static PetscErrorCode SetSource(RheoTransport t)
-{
-  static const RheoKey keys[] = {{"source", RHEO_KEY_STRING, 0, "", NULL, ""}, {0}};
-  const char *source;
-  PetscBool has;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoDeckHas(t->deck, "cnf.source", &has));
-  PetscCall(RheoDeckRead(t->deck, "cnf", keys, &source));
-  if (t->source && has && strcmp(source, "data"))
-    PetscCall(RheoDeckReject(t->deck, "cnf.source", "must be data, since there is a section `source`"));
-  if (!t->source && !strcmp(source, "data"))
-    PetscCall(RheoDeckReject(t->deck, "cnf.source", "needs a section `source` with the data"));
-  if (t->source && !has) PetscCall(RheoDeckSet(t->deck, "cnf.source", "data"));
   PetscFunctionReturn(RHEO_OK);
 }
 
 static PetscErrorCode OpenData(RheoTransport t)
 {
-  PetscBool has;
-
   PetscFunctionBeginUser;
   PetscCall(RheoDataSetCreate(t->deck, "target", 0, t->seed, &t->target));
-  PetscCall(RheoDeckHas(t->deck, "source", &has));
-  if (!has) PetscFunctionReturn(RHEO_OK);
-  PetscCall(RheoDataSetCreate(t->deck, "source", 1, t->seed, &t->source));
-  if (RheoDataSetSize(t->source) != RheoDataSetSize(t->target))
-    PetscCall(RheoDeckReject(t->deck, "source", "has %d dimensions, the target has %d",
-                             RheoDataSetSize(t->source), RheoDataSetSize(t->target)));
-  if (RheoDataSetConditions(t->source))
-    PetscCall(RheoDeckReject(t->deck, "source", "has conditions; only those of the target are used"));
+  PetscCall(TransportOpenSource(t));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -86,10 +60,9 @@ static PetscErrorCode ChooseKind(RheoTransport t)
   PetscCall(RheoDeckHas(t->deck, "cnf", &cnf));
   if (flow && cnf)
     PetscCall(RheoDeckReject(t->deck, "flow", "and a section `cnf`: only one of them can be the model"));
-  if (flow && t->source)
+  if (flow && (t->source || t->base))
     PetscCall(RheoDeckReject(t->deck, "flow", "starts from noise; with a section `source` take `cnf`"));
   t->continuous = (PetscBool)!flow;
-  if (t->continuous) PetscCall(SetSource(t));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -142,6 +115,7 @@ PetscErrorCode RheoTransportDestroy(RheoTransport *transport)
   PetscCall(RheoTrainingFree(&t->training));
   PetscCall(RheoDataSetDestroy(&t->target));
   PetscCall(RheoDataSetDestroy(&t->source));
+  PetscCall(RheoTransportDestroy(&t->base));
   if (t->owns_deck) PetscCall(RheoDeckDestroy(&t->deck));
   PetscCall(PetscFree(*transport));
   PetscFunctionReturn(RHEO_OK);
@@ -156,12 +130,10 @@ static PetscErrorCode TrainingRows(RheoDataSet data, float **x, float **context)
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc3(n * d, &point, n * m, &condition, n * c, &seen));
-  PetscCall(PetscMalloc1(n * d, x));
-  PetscCall(PetscMalloc1(n * c, context));
   RheoDataSetTraining(data, point, condition);
   RheoDataSetContext(data, n, condition, seen);
-  for (int64_t i = 0; i < n * d; i++) (*x)[i] = (float)point[i];
-  for (int64_t i = 0; i < n * c; i++) (*context)[i] = (float)seen[i];
+  PetscCall(TransportFloats(n * d, point, x));
+  PetscCall(TransportFloats(n * c, seen, context));
   PetscCall(PetscFree3(point, condition, seen));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -169,18 +141,13 @@ static PetscErrorCode TrainingRows(RheoDataSet data, float **x, float **context)
 PetscErrorCode RheoTransportTrain(RheoTransport t)
 {
   RheoObjectiveModel *model = RheoDensityModel(t->density);
-  float *x, *context, *from = NULL, *none = NULL;
+  float *x, *context, *from;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDataSetRead(t->target));
   PetscCall(RheoDataSetPin(t->target));
-  if (t->source) {
-    PetscCall(RheoDataSetRead(t->source));
-    PetscCall(RheoDataSetPin(t->source));
-    PetscCall(TrainingRows(t->source, &from, &none));
-    model->source = from;
-    model->n_source = RheoDataSetCount(t->source);
-  }
+  PetscCall(TransportSourceRows(t, &from, &model->n_source));
+  model->source = from;
   PetscCall(TrainingRows(t->target, &x, &context));
   const int c = RheoDataSetContextSize(t->target);
   const RheoRows rows = {.n = RheoDataSetCount(t->target),
@@ -195,7 +162,6 @@ PetscErrorCode RheoTransportTrain(RheoTransport t)
   PetscCall(PetscFree(x));
   PetscCall(PetscFree(context));
   PetscCall(PetscFree(from));
-  PetscCall(PetscFree(none));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -281,7 +247,7 @@ PetscBool RheoTransportIsContinuous(RheoTransport transport)
 }
 PetscBool RheoTransportHasLogProb(RheoTransport transport)
 {
-  return (PetscBool)!transport->source;
+  return (PetscBool)(transport->base ? RheoTransportHasLogProb(transport->base) : !transport->source);
 }
 const RheoHistory *RheoTransportHistory(RheoTransport transport)
 {

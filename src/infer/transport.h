@@ -1,7 +1,7 @@
 /* Models of a data set without a prior: from noise, or from a second data set, to a target data set, with conditions or without.
  * A continuous flow (section `cnf`) goes from either; a discrete one (section `flow`) from noise only. Deck:
  *   target: {toy: moons, n: 10k, condition: class}
- *   source: {file: before.csv}        # absent: noise
+ *   source: {file: before.csv}        # or {model: before/model.h5}; absent: noise
  *   cnf: {coupling: exact, sigma: 0.1}
  *   train: {batch: 256, steps: 20k}
  *
@@ -32,11 +32,12 @@ PetscErrorCode RheoTransportLoad(MPI_Comm comm, const char *path, RheoTransport 
 /* The same with a deck that the file carries and that was changed since (other tolerances, say); the deck must stay. */
 PetscErrorCode RheoTransportLoadWith(RheoDeck deck, const char *path, RheoTransport *transport);
 
-int RheoTransportSize(RheoTransport transport);              /* D */
-RheoDataSet RheoTransportTarget(RheoTransport transport);    /* borrowed */
-RheoDataSet RheoTransportSourceSet(RheoTransport transport); /* borrowed; NULL where the source is noise */
+int RheoTransportSize(RheoTransport transport);           /* D */
+RheoDataSet RheoTransportTarget(RheoTransport transport); /* borrowed */
+RheoDataSet
+RheoTransportSourceSet(RheoTransport transport); /* borrowed; NULL where the source is noise or a model */
 PetscBool RheoTransportIsContinuous(RheoTransport transport);
-PetscBool RheoTransportHasLogProb(RheoTransport transport); /* the source is noise */
+PetscBool RheoTransportHasLogProb(RheoTransport transport); /* the source is noise, or a model that has one */
 const RheoHistory *RheoTransportHistory(RheoTransport transport);
 PetscErrorCode RheoTransportGetTrainer(RheoTransport transport, RheoTrainReason *reason,
                                        double *rows_per_second, double *communication);
@@ -51,7 +52,8 @@ typedef struct {
   uint64_t seed, first;    /* of a flow's noise, and of Hutchinson's */
 } RheoTransportRows;
 
-/* Rows first .. first + n - 1 of what samples start from: noise of seed, or rows of the source that were held back. (n, D) */
+/* Rows first .. first + n - 1 of what samples start from: noise of seed, samples of the source's model, or rows of the source
+ * that were held back. (n, D) */
 PetscErrorCode RheoTransportSource(RheoTransport transport, uint64_t seed, uint64_t first, int64_t n,
                                    double *source);
 /* x (n, D), log_prob (n) or NULL. solve NULL: the deck's. Rows that fail are NaN, see solve.h; report may be NULL. */
@@ -72,7 +74,8 @@ typedef struct {
   RheoReals steps;    /* numbers of fixed steps to check beside the deck's own solve */
   const char *scheme; /* of these */
 } RheoTransportCheckConfig;
-extern const RheoKey RheoTransportCheckKeys[]; /* section `check` */
+extern const RheoKey RheoTransportCheckKeys[];  /* section `check` */
+extern const RheoKey RheoTransportSourceKeys[]; /* section `source`, beside those of a data set */
 
 /* Test points: what samples start from, what they are compared with, and their conditions. Standardised fields carry noise of
  * the data's mean and sd to the data: with them distance and path energy are those from there. */

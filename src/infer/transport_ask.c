@@ -38,30 +38,6 @@ static PetscErrorCode MergeReports(RheoTransport t, int64_t begin, RheoSolveRepo
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoTransportSource(RheoTransport t, uint64_t seed, uint64_t first, int64_t n, double *source)
-{
-  const int d = RheoTransportSize(t);
-  float *noise;
-
-  PetscFunctionBeginUser;
-  if (t->source) {
-    PetscCall(RheoDataSetRead(t->source));
-    RheoDataSetTest(t->source, (int64_t)first, n, source, NULL);
-    PetscFunctionReturn(RHEO_OK);
-  }
-  const RheoObjectiveModel *model = RheoDensityModel(t->density);
-  const PetscBool uniform =
-      (PetscBool)(t->continuous && RheoCnfGetConfig(model->cnf)->source == RHEO_SOURCE_UNIFORM);
-  PetscCall(PetscMalloc1(n * d, &noise));
-  if (uniform)
-    RheoStreamFillUniform(seed, RHEO_STREAM_SAMPLE, 0, (size_t)n, NULL, first, (size_t)d, noise);
-  else
-    RheoStreamFillNormal(seed, RHEO_STREAM_SAMPLE, 0, (size_t)n, NULL, first, (size_t)d, noise);
-  for (int64_t i = 0; i < n * d; i++) source[i] = uniform ? 2 * (double)noise[i] - 1 : noise[i];
-  PetscCall(PetscFree(noise));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 /* What this rank solves: its rows, their context, their numbers. */
 typedef struct {
   int64_t begin, end, n;
@@ -126,7 +102,7 @@ PetscErrorCode RheoTransportSample(RheoTransport t, const RheoTransportRows *row
   Piece p;
 
   PetscFunctionBeginUser;
-  RheoInputCheck(!log_prob || !t->source, t->comm,
+  RheoInputCheck(!log_prob || RheoTransportHasLogProb(t), t->comm,
                  "samples that start from a data set have no density that anybody knows");
   PetscCall(PieceCreate(t, rows, solve, &p));
   PetscCall(PetscMalloc1(p.n * d, &mine));
@@ -141,7 +117,10 @@ PetscErrorCode RheoTransportSample(RheoTransport t, const RheoTransportRows *row
     PetscCall(PetscFree(context));
   }
   PetscCall(RheoGatherRows(t->comm, p.n, d, mine, x));
-  if (log_prob) PetscCall(RheoGatherRows(t->comm, p.n, 1, log_mine, log_prob));
+  if (log_prob) {
+    PetscCall(RheoGatherRows(t->comm, p.n, 1, log_mine, log_prob));
+    if (t->continuous) PetscCall(TransportAddSourceLogProb(t, rows, rows->source, log_prob));
+  }
   PetscCall(MergeReports(t, p.begin, &own));
   if (report) *report = own;
   PetscCall(PetscFree(mine));
@@ -155,16 +134,16 @@ PetscErrorCode RheoTransportLogProb(RheoTransport t, const RheoTransportRows *ro
 {
   const int d = RheoTransportSize(t);
   RheoSolveReport own = {.failed = -1};
-  double *mine;
+  double *mine, *source, *from;
   Piece p;
 
   PetscFunctionBeginUser;
-  RheoInputCheck(!t->source, t->comm,
+  RheoInputCheck(RheoTransportHasLogProb(t), t->comm,
                  "a model that starts from a data set has no density: nobody knows that of the source");
   PetscCall(PieceCreate(t, rows, NULL, &p));
-  PetscCall(PetscMalloc1(p.n, &mine));
+  PetscCall(PetscMalloc3(p.n, &mine, p.n * d, &source, rows->n * d, &from));
   if (t->continuous) {
-    PetscCall(RheoSolverLogProb(p.solver, &p.rows, x + p.begin * d, mine, NULL, NULL, &own));
+    PetscCall(RheoSolverLogProb(p.solver, &p.rows, x + p.begin * d, mine, NULL, source, &own));
   } else {
     RheoDensityRows flow;
     float *context;
@@ -173,9 +152,11 @@ PetscErrorCode RheoTransportLogProb(RheoTransport t, const RheoTransportRows *ro
     PetscCall(PetscFree(context));
   }
   PetscCall(RheoGatherRows(t->comm, p.n, 1, mine, log_prob));
+  if (t->base) PetscCall(RheoGatherRows(t->comm, p.n, d, source, from));
+  PetscCall(TransportAddSourceLogProb(t, rows, from, log_prob));
   PetscCall(MergeReports(t, p.begin, &own));
   if (report) *report = own;
-  PetscCall(PetscFree(mine));
+  PetscCall(PetscFree3(mine, source, from));
   PetscCall(PieceDestroy(&p));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -9,9 +9,23 @@ struct RheoTransport_ {
   RheoDeck deck;
   PetscBool owns_deck;
   uint64_t seed;
-  RheoDataSet target, source; /* source NULL: noise */
+  RheoDataSet target, source; /* source NULL: noise, or a model */
+  RheoTransport base;         /* the model whose samples stand at t = 0; NULL: none */
   PetscBool continuous;
   RheoDensity density;
   RheoSolveConfig solve;
   RheoTraining training;
 };
+
+/* ---- transport_source.c: what samples start from ---- */
+
+/* Reads section `source`, and says in the deck what follows for cnf.source. */
+PetscErrorCode TransportOpenSource(RheoTransport transport);
+/* Rows to train on: x (n, D) to be freed with PetscFree; n = 0 where the source is noise. */
+PetscErrorCode TransportSourceRows(RheoTransport transport, float **x, int64_t *n);
+/* Adds the source's log-density at source (n, D), where a model knows it. Collective. */
+PetscErrorCode TransportAddSourceLogProb(RheoTransport transport, const RheoTransportRows *rows,
+                                         const double *source, double *log_prob);
+
+/* (n, width) doubles as floats; to be freed with PetscFree. */
+PetscErrorCode TransportFloats(int64_t n, const double *x, float **floats);

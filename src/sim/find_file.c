@@ -1,4 +1,4 @@
-#include "simulator_impl.h"
+#include "find_file.h"
 #include <string.h>
 #include <unistd.h>
 

@@ -1,5 +1,6 @@
 /* What a simulator type sees of its simulator. */
 #pragma once
+#include "find_file.h"
 #include "simulator.h"
 
 struct RheoSimulator_ {
@@ -12,17 +13,3 @@ struct RheoSimulator_ {
   const char *data_prefix;       /* names are prefix1, prefix2, ...; "x" where NULL */
   const char **names;            /* n_data, interned */
 };
-
-/* A path as a deck gives it: beside the deck, else from the working directory; the other
- * way round where the command line gives it. RHEO_ERR_INPUT, naming the
- * key, where neither can be read. found is interned. Collective on the deck. */
-PetscErrorCode RheoSimFindFile(RheoDeck deck, const char *key, const char *path, const char **found);
-
-/* The same, but NULL where there is none. */
-PetscErrorCode RheoSimLookForFile(RheoDeck deck, const char *key, const char *path, const char **found);
-
-/* The folder of the deck, "." where its name has none; interned. */
-PetscErrorCode RheoSimDeckFolder(RheoDeck deck, const char **folder);
-
-/* The key of the deck gets the absolute form of a path that is there. Collective on the deck. */
-PetscErrorCode RheoSimPinPath(RheoDeck deck, const char *key, const char *path);

@@ -113,6 +113,50 @@ static void between_sets(void **state)
   OK(RheoDeckDestroy(&deck));
 }
 
+/* A model as the source: its samples are what training starts from, and its density goes into ours. */
+static void from_a_model(void **state)
+{
+  (void)state;
+  enum { N = 800 };
+  static double source[2 * N], x[2 * N], log_prob[N], asked[N];
+  RheoDeck first =
+      DeckOf("seed: 5\ntarget: {toy: normal, mean: -1, sd: 0.5, n: 4000}\nflow: {stack: [lu], repeat: 1}\n"
+             "train: {batch: 100, epochs: 10, lr: 1e-2, shards: 2, patience: 0, schedule: cosine}\n");
+  RheoDeck deck =
+      DeckOf("seed: 3\ntarget: {toy: normal, mean: 2, sd: 1, n: 4000}\n"
+             "source: {model: base.h5, rows: 4000}\n"
+             "cnf: {net: {type: mlp, hidden: 24, layers: 2}, time: raw, coupling: exact}\n"
+             "train: {batch: 100, epochs: 40, lr: 1e-2, shards: 2, patience: 0, schedule: cosine}\n");
+  RheoTransport base, t;
+  double mean = 0, exact = 0, bad = 0;
+
+  OK(RheoTransportCreate(first, &base));
+  OK(RheoTransportTrain(base));
+  OK(RheoTransportSave(base, "base.h5"));
+  OK(RheoTransportDestroy(&base));
+  OK(RheoTransportCreate(deck, &t));
+  OK(RheoTransportTrain(t));
+  assert_true(RheoTransportHasLogProb(t));
+  OK(RheoTransportSource(t, 1, 0, N, source));
+  for (int i = 0; i < 2 * N; i++) mean += source[i] / (2 * N);
+  assert_true(fabs(mean + 1) < 0.07); /* the model's mean, not noise's */
+  const RheoTransportRows rows = {N, source, NULL, 1, 0};
+  OK(RheoTransportSample(t, &rows, NULL, x, log_prob, NULL));
+  OK(RheoTransportLogProb(t, &rows, x, asked, NULL));
+  mean = 0;
+  for (int i = 0; i < N; i++) {
+    const double r = pow(x[2 * i] - 2, 2) + pow(x[2 * i + 1] - 2, 2);
+    assert_true(fabs(asked[i] - log_prob[i]) < 1e-2);
+    mean += log_prob[i] / N;
+    exact += (-log(2 * M_PI) - 0.5 * r) / N;
+    bad += fabs(log_prob[i] + log(2 * M_PI) + 0.5 * r) / N;
+  }
+  assert_true(fabs(mean - exact) < 0.05 && bad < 0.15);
+  OK(RheoTransportDestroy(&t));
+  OK(RheoDeckDestroy(&deck));
+  OK(RheoDeckDestroy(&first));
+}
+
 static void conditions(void **state)
 {
   (void)state;
@@ -165,8 +209,8 @@ static void flows(void **state)
 
 int main(int argc, char **argv)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(mistakes), cmocka_unit_test(learns),
-                                     cmocka_unit_test(between_sets), cmocka_unit_test(conditions),
-                                     cmocka_unit_test(flows)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(mistakes),     cmocka_unit_test(learns),
+                                     cmocka_unit_test(between_sets), cmocka_unit_test(from_a_model),
+                                     cmocka_unit_test(conditions),   cmocka_unit_test(flows)};
   return RUN_TESTS(argc, argv, tests);
 }

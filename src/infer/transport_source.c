@@ -1,0 +1,167 @@
+/* What the samples of a transport start from: noise, a data set, or the samples of another model. */
+#include "../sim/find_file.h"
+#include "transport_impl.h"
+#include <string.h>
+
+typedef struct {
+  const char *model;
+  int64_t rows;
+} Config;
+
+const RheoKey RheoTransportSourceKeys[] = {
+    {"model", RHEO_KEY_STRING, offsetof(Config, model), NULL, NULL,
+     "a model of `rheo train` with a target, whose samples are the source; its density is then known too"},
+    {"rows", RHEO_KEY_COUNT, offsetof(Config, rows), "100k", "[1, inf)",
+     "samples of that model to train with"},
+    {0}};
+
+static PetscErrorCode OpenBase(RheoTransport t, const char *model)
+{
+  const char *path;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoSimFindFile(t->deck, "source.model", model, &path));
+  PetscCall(RheoTransportLoad(t->comm, path, &t->base));
+  PetscCall(RheoSimPinPath(t->deck, "source.model", path));
+  if (RheoTransportSize(t->base) != RheoDataSetSize(t->target))
+    PetscCall(RheoDeckReject(t->deck, "source.model", "has %d dimensions, the target has %d",
+                             RheoTransportSize(t->base), RheoDataSetSize(t->target)));
+  if (RheoDataSetConditions(t->base->target))
+    PetscCall(RheoDeckReject(t->deck, "source.model", "has conditions; only those of the target are used"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode OpenSet(RheoTransport t)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoDataSetCreate(t->deck, "source", 1, t->seed, &t->source));
+  if (RheoDataSetSize(t->source) != RheoDataSetSize(t->target))
+    PetscCall(RheoDeckReject(t->deck, "source", "has %d dimensions, the target has %d",
+                             RheoDataSetSize(t->source), RheoDataSetSize(t->target)));
+  if (RheoDataSetConditions(t->source))
+    PetscCall(RheoDeckReject(t->deck, "source", "has conditions; only those of the target are used"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* What the field takes to stand at t = 0 follows from the deck's sections. */
+static PetscErrorCode SetField(RheoTransport t)
+{
+  static const RheoKey keys[] = {{"source", RHEO_KEY_STRING, 0, "", NULL, ""}, {0}};
+  const PetscBool data = (PetscBool)(t->source || t->base);
+  const char *source;
+  PetscBool has;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckHas(t->deck, "cnf.source", &has));
+  PetscCall(RheoDeckRead(t->deck, "cnf", keys, &source));
+  if (data && has && strcmp(source, "data"))
+    PetscCall(RheoDeckReject(t->deck, "cnf.source", "must be data, since there is a section `source`"));
+  if (!data && !strcmp(source, "data"))
+    PetscCall(RheoDeckReject(t->deck, "cnf.source", "needs a section `source` with the data"));
+  if (data && !has) PetscCall(RheoDeckSet(t->deck, "cnf.source", "data"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode TransportOpenSource(RheoTransport t)
+{
+  PetscBool has, flow;
+  Config config;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckHas(t->deck, "source", &has));
+  PetscCall(RheoDeckRead(t->deck, "source", RheoTransportSourceKeys, &config));
+  if (config.model)
+    PetscCall(OpenBase(t, config.model));
+  else if (has)
+    PetscCall(OpenSet(t));
+  PetscCall(RheoDeckHas(t->deck, "flow", &flow));
+  if (!flow) PetscCall(SetField(t));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Samples first .. first + n - 1 of a model. */
+static PetscErrorCode SampleBase(RheoTransport base, uint64_t seed, uint64_t first, int64_t n, double *x)
+{
+  RheoTransportRows rows = {.n = n, .seed = seed, .first = first};
+  double *source;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(n * RheoTransportSize(base), &source));
+  if (base->continuous) PetscCall(RheoTransportSource(base, seed, first, n, source));
+  rows.source = source;
+  PetscCall(RheoTransportSample(base, &rows, NULL, x, NULL, NULL));
+  PetscCall(PetscFree(source));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportSource(RheoTransport t, uint64_t seed, uint64_t first, int64_t n, double *source)
+{
+  const int d = RheoTransportSize(t);
+  float *noise;
+
+  PetscFunctionBeginUser;
+  if (t->source) {
+    PetscCall(RheoDataSetRead(t->source));
+    RheoDataSetTest(t->source, (int64_t)first, n, source, NULL);
+    PetscFunctionReturn(RHEO_OK);
+  }
+  if (t->base) {
+    PetscCall(SampleBase(t->base, seed, first, n, source));
+    PetscFunctionReturn(RHEO_OK);
+  }
+  const RheoObjectiveModel *model = RheoDensityModel(t->density);
+  const PetscBool uniform =
+      (PetscBool)(t->continuous && RheoCnfGetConfig(model->cnf)->source == RHEO_SOURCE_UNIFORM);
+  PetscCall(PetscMalloc1(n * d, &noise));
+  if (uniform)
+    RheoStreamFillUniform(seed, RHEO_STREAM_SAMPLE, 0, (size_t)n, NULL, first, (size_t)d, noise);
+  else
+    RheoStreamFillNormal(seed, RHEO_STREAM_SAMPLE, 0, (size_t)n, NULL, first, (size_t)d, noise);
+  for (int64_t i = 0; i < n * d; i++) source[i] = uniform ? 2 * (double)noise[i] - 1 : noise[i];
+  PetscCall(PetscFree(noise));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode TransportFloats(int64_t n, const double *x, float **floats)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(n, floats));
+  for (int64_t i = 0; i < n; i++) (*floats)[i] = (float)x[i];
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode TransportSourceRows(RheoTransport t, float **x, int64_t *n)
+{
+  const int d = RheoTransportSize(t);
+  Config config;
+  double *rows;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(t->deck, "source", RheoTransportSourceKeys, &config));
+  if (t->source) {
+    PetscCall(RheoDataSetRead(t->source));
+    PetscCall(RheoDataSetPin(t->source));
+  }
+  *n = t->source ? RheoDataSetCount(t->source) : t->base ? config.rows : 0;
+  PetscCall(PetscMalloc1(*n * d, &rows));
+  if (t->source) RheoDataSetTraining(t->source, rows, NULL);
+  if (t->base) PetscCall(SampleBase(t->base, t->seed, 0, *n, rows));
+  PetscCall(TransportFloats(*n * d, rows, x));
+  PetscCall(PetscFree(rows));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode TransportAddSourceLogProb(RheoTransport t, const RheoTransportRows *rows, const double *source,
+                                         double *log_prob)
+{
+  RheoTransportRows of_base = {.n = rows->n, .seed = rows->seed, .first = rows->first};
+  double *log_source;
+
+  PetscFunctionBeginUser;
+  if (!t->base) PetscFunctionReturn(RHEO_OK);
+  PetscCall(PetscMalloc1(rows->n, &log_source));
+  PetscCall(RheoTransportLogProb(t->base, &of_base, source, log_source, NULL));
+  for (int64_t i = 0; i < rows->n; i++) log_prob[i] += log_source[i];
+  PetscCall(PetscFree(log_source));
+  PetscFunctionReturn(RHEO_OK);
+}
