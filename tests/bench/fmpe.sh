@@ -3,11 +3,11 @@
 # protocol (10 000 samples each): observations 1 to 5 of two_moons and slcp, their mean, the published mean of NPE over all ten
 # observations, time of training and of sampling 10 000 points.
 #   tests/bench/fmpe.sh [ESTIMATOR...]      default: fmpe; npe runs the study's own deck
-# RHEO_BIN: folder of the programs (build/); RHEO_DATA: folder that holds sbibm/ (../shared/data); RHEO_RANKS: ranks (1);
+# RHEO_BIN: folder of the programs (build/bin); RHEO_DATA: folder that holds sbibm/ (../shared/data); RHEO_RANKS: ranks (1);
 # RHEO_FLAGS: further `-key value` for the training, such as -seed 2.
 set -eu
 cd "$(dirname "$0")/../.."
-bin=$(cd "${RHEO_BIN:-build}" && pwd)
+bin=$(cd "${RHEO_BIN:-build/bin}" && pwd)
 data=${RHEO_DATA:-$PWD/../shared/data}/sbibm
 [ -d "$data" ] || { echo "skipped: there is no $data"; exit 0; }
 run() { mpiexec --oversubscribe -n "${RHEO_RANKS:-1}" "$bin/rheo" "$@"; }
