@@ -64,7 +64,8 @@ static void keep_frozen(RheoParams params, double *direction)
 static void check_direction(RheoVal y, RheoParams layout, const double *gradient, const double *params,
                             const double *const *in, int only, size_t n, uint64_t seed, double tolerance)
 {
-  const double h = 1e-5;
+  const double h =
+      1e-6; /* short: log-slopes of splines have corners at their knots, and steep flows bring rows close to one */
   double *direction = malloc((n + 1) * sizeof *direction), slope = 0, norm = 0;
   assert_non_null(direction);
   FillNormal(seed, n, direction);
