@@ -112,9 +112,9 @@ static void DrawPaths(FILE *script, const char *name)
   Title(script, "paths");
   fprintf(script,
           "set palette defined (0 '#EFB48A', 0.5 '#C9C9CF', 1 '#8FBDE0')\n"
-          "plot '%s.dat' index 1 using 1:2:3 with lines lw 0.8 lc palette, "
-          "'' index 2 with points pt 7 ps 0.34 lc rgb '#30D55E00', "
-          "'' index 3 with points pt 7 ps 0.34 lc rgb '#300072B2'\n",
+          "plot '%s.dat' index 3 using 1:2:3 with lines lw 0.8 lc palette, "
+          "'' index 4 with points pt 7 ps 0.34 lc rgb '#30D55E00', "
+          "'' index 5 with points pt 7 ps 0.34 lc rgb '#300072B2'\n",
           name);
 }
 
@@ -127,12 +127,14 @@ PetscErrorCode RheoPlotPaths(MPI_Comm comm, const char *directory, const char *n
   PetscCall(RheoFigureOpen(comm, directory, name, panels * PANEL, PANEL + (p->title ? 40 : 16), &figure));
   if (figure.script) {
     PutPoints(figure.data, "source", p->n_source, p->source, p->d);
-    PutPaths(figure.data, p);
-    PutPoints(figure.data, "where paths begin", p->n_paths, p->path, p->d);
-    PutPoints(figure.data, "where paths end", p->n_paths,
-              p->path + PetscMax(0, p->n_times - 1) * p->n_paths * p->d, p->d);
     PutPoints(figure.data, "samples", p->n_samples, p->samples, p->d);
     PutPoints(figure.data, "data", p->n_target, p->target, p->d);
+    if (p->n_paths) {
+      PutPaths(figure.data, p);
+      PutPoints(figure.data, "where paths begin", p->n_paths, p->path, p->d);
+      PutPoints(figure.data, "where paths end", p->n_paths, p->path + (p->n_times - 1) * p->n_paths * p->d,
+                p->d);
+    }
     Begin(figure.script, p->title, panels);
     Within(figure.script, &p->plane);
     Title(figure.script, p->source_label);
@@ -140,9 +142,9 @@ PetscErrorCode RheoPlotPaths(MPI_Comm comm, const char *directory, const char *n
     if (p->n_paths) DrawPaths(figure.script, name);
     Within(figure.script, &p->close);
     Title(figure.script, "samples");
-    fprintf(figure.script, "plot '%s.dat' index 4 with points pt 7 ps 0.26 lc rgb '#550072B2'\n", name);
+    fprintf(figure.script, "plot '%s.dat' index 1 with points pt 7 ps 0.26 lc rgb '#550072B2'\n", name);
     Title(figure.script, "data");
-    fprintf(figure.script, "plot '%s.dat' index 5 with points pt 7 ps 0.26 lc rgb '#66555555'\n", name);
+    fprintf(figure.script, "plot '%s.dat' index 2 with points pt 7 ps 0.26 lc rgb '#66555555'\n", name);
     fputs("unset multiplot\n", figure.script);
   }
   PetscCall(RheoFigureClose(&figure));
