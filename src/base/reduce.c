@@ -24,13 +24,11 @@ struct RheoReduce_ {
   int *blocks, *block_offsets;
   int n_subtrees; /* of all ranks together: what is exchanged, in the order of shards */
   int *subtree_first, *subtree_end, *subtree_rank;
-  Stack stack;       /* of this rank; the sum of its entry k is in buffer k, whichever rank looks at it */
+  Stack stack;       /* of this rank; the sum of its entry k is in buffer k */
   int n_buffers;     /* of this rank: as many as the stack is high at most */
-  float **buffer;    /* made when they are needed, or in shared memory */
+  float **buffer;    /* made when they are needed */
   PetscBool lent;    /* by RheoReduceGetBuffer */
-  size_t stride;     /* from buffer to buffer in shared memory: n, rounded up to whole lines of the cache */
-  RheoShared shared; /* NULL: messages. The vector (rank 0 only), then the rank's buffers */
-  float *vector;     /* (n) */
+  RheoShared shared; /* NULL: messages. A rank's slice for Allgather, then its subtrees' sums for Finish */
   float *received;   /* (n_subtrees, slice); messages only */
   MPI_Request *requests;
   double *gathered; /* for scalars and blocks */
@@ -144,21 +142,16 @@ static PetscErrorCode NewBuffer(size_t n, float **buffer)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static float *SharedBuffer(const RheoReduce r, int rank, int k)
+/* n, rounded up to whole lines of the cache. */
+static size_t Padded(size_t n)
 {
-  return RheoSharedOf(r->shared, rank) + (size_t)(rank == 0 ? k + 1 : k) * r->stride;
+  return (n + 15) / 16 * 16;
 }
 
-/* Buffers and the vector in shared memory, where there is any. */
-static PetscErrorCode MakeRoom(RheoReduce r)
+/* The sum of a rank's k-th subtree, where all ranks can read it. */
+static float *SharedSum(const RheoReduce r, int rank, int k)
 {
-  PetscFunctionBeginUser;
-  r->stride = (r->n + 15) / 16 * 16;
-  size_t n_before = r->rank == 0 ? 1 : 0;
-  PetscCall(RheoSharedCreate(r->comm, (n_before + (size_t)r->n_buffers) * r->stride, &r->shared));
-  for (int k = 0; k < r->n_buffers; ++k) r->buffer[k] = r->shared ? SharedBuffer(r, r->rank, k) : NULL;
-  if (r->shared) r->vector = RheoSharedOf(r->shared, 0);
-  PetscFunctionReturn(RHEO_OK);
+  return RheoSharedOf(r->shared, rank) + Padded((size_t)r->counts[rank]) + (size_t)k * Padded(r->n);
 }
 
 PetscErrorCode RheoReduceCreate(MPI_Comm comm, int n_shards, size_t n, RheoReduce *reduce)
@@ -186,7 +179,9 @@ PetscErrorCode RheoReduceCreate(MPI_Comm comm, int n_shards, size_t n, RheoReduc
   PetscCall(ListSubtrees(r));
   PetscCall(PetscMalloc3((size_t)r->n_buffers, &r->stack.entries, (size_t)r->n_buffers, &r->buffer,
                          (size_t)r->n_subtrees * ((size_t)size + 1), &r->requests));
-  PetscCall(MakeRoom(r));
+  for (int k = 0; k < r->n_buffers; ++k) r->buffer[k] = NULL;
+  PetscCall(RheoSharedCreate(comm, Padded((size_t)r->counts[r->rank]) + (size_t)r->n_buffers * Padded(r->n),
+                             &r->shared));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -195,8 +190,7 @@ PetscErrorCode RheoReduceDestroy(RheoReduce *reduce)
   RheoReduce r = *reduce;
   PetscFunctionBeginUser;
   if (!r) PetscFunctionReturn(RHEO_OK);
-  for (int k = 0; k < r->n_buffers && !r->shared; ++k) free(r->buffer[k]);
-  if (!r->shared) free(r->vector);
+  for (int k = 0; k < r->n_buffers; ++k) free(r->buffer[k]);
   PetscCall(RheoSharedDestroy(&r->shared));
   free(r->received);
   free(r->gathered);
@@ -235,7 +229,6 @@ PetscErrorCode RheoReduceGetBuffer(RheoReduce reduce, int shard, float **buffer)
   PetscFunctionBeginUser;
   PetscCheck(shard == NextShard(reduce) && shard < reduce->end, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
              "shard %d out of order: %d is next of %d", shard, NextShard(reduce), reduce->end);
-  if (reduce->shared && reduce->stack.n == 0) PetscCall(RheoSharedReenter(reduce->shared));
   if (!reduce->buffer[reduce->stack.n]) PetscCall(NewBuffer(reduce->n, &reduce->buffer[reduce->stack.n]));
   *buffer = reduce->buffer[reduce->stack.n];
   reduce->lent = PETSC_TRUE;
@@ -282,11 +275,27 @@ static PetscErrorCode Exchange(RheoReduce r, int *n_requests)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* The same through shared memory: others read what this rank puts there. Sums are made elsewhere and copied, because lines
+ * of the cache that another core has read are slow to write to in the scattered order of matrix products. */
+static PetscErrorCode Publish(RheoReduce r)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoSharedReenter(r->shared)); /* when all have read what was there */
+  for (int k = 0; k < r->stack.n; ++k) {
+    const float *sum = r->stack.entries[k].sum;
+    float *place = SharedSum(r, r->rank, k);
+    memcpy(place, sum, r->begin_slice * sizeof *sum);
+    memcpy(place + r->end_slice, sum + r->end_slice, (r->n - r->end_slice) * sizeof *sum);
+  }
+  PetscCall(RheoSharedMeet(r->shared));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 /* Where this rank finds its slice of subtree i, which is the k-th of its owner. */
 static float *SliceOf(const RheoReduce r, int i, int k)
 {
   if (r->subtree_rank[i] == r->rank) return r->buffer[k] + r->begin_slice;
-  if (r->shared) return SharedBuffer(r, r->subtree_rank[i], k) + r->begin_slice;
+  if (r->shared) return SharedSum(r, r->subtree_rank[i], k) + r->begin_slice;
   return r->received + (size_t)i * (r->end_slice - r->begin_slice);
 }
 
@@ -301,7 +310,7 @@ PetscErrorCode RheoReduceFinish(RheoReduce reduce, float *slice)
   Subtree *entries;
   PetscCall(PetscMalloc1((size_t)r->n_subtrees, &entries));
   if (r->shared) {
-    PetscCall(RheoSharedMeet(r->shared));
+    PetscCall(Publish(r));
   } else {
     PetscCall(Exchange(r, &n_requests));
     PetscCallMPI(MPI_Waitall(n_requests, r->requests, MPI_STATUSES_IGNORE));
@@ -315,15 +324,20 @@ PetscErrorCode RheoReduceFinish(RheoReduce reduce, float *slice)
   if (entries[0].sum != slice) memcpy(slice, entries[0].sum, n * sizeof *slice);
   PetscCall(PetscFree(entries));
   r->stack.n = 0;
-  if (r->shared) PetscCall(RheoSharedLeave(r->shared)); /* buffers are written to when all have read them */
+  if (r->shared) PetscCall(RheoSharedLeave(r->shared));
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoReduceGetVector(RheoReduce reduce, float **vector)
+static PetscErrorCode AllgatherShared(RheoReduce r, const float *slice, float *full)
 {
   PetscFunctionBeginUser;
-  if (!reduce->vector) PetscCall(NewBuffer(reduce->n, &reduce->vector));
-  *vector = reduce->vector;
+  PetscCall(RheoSharedReenter(r->shared));
+  memcpy(RheoSharedOf(r->shared, r->rank), slice, (size_t)r->counts[r->rank] * sizeof *slice);
+  PetscCall(RheoSharedMeet(r->shared));
+  for (int rank = 0; rank < r->size; ++rank)
+    if (rank != r->rank || slice != full + r->begin_slice)
+      memcpy(full + r->offsets[rank], RheoSharedOf(r->shared, rank), (size_t)r->counts[rank] * sizeof *full);
+  PetscCall(RheoSharedLeave(r->shared));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -333,14 +347,11 @@ PetscErrorCode RheoReduceAllgather(RheoReduce reduce, const float *slice, float 
   PetscBool in_place = slice == full + reduce->begin_slice ? PETSC_TRUE : PETSC_FALSE;
   if (reduce->size == 1) {
     if (!in_place) memcpy(full, slice, reduce->n * sizeof *full);
-    PetscFunctionReturn(RHEO_OK);
-  }
-  if (reduce->shared && in_place && full == reduce->vector) {
-    PetscCall(RheoSharedMeet(reduce->shared));
-    PetscFunctionReturn(RHEO_OK);
-  }
-  PetscCallMPI(MPI_Allgatherv(in_place ? MPI_IN_PLACE : slice, reduce->counts[reduce->rank], MPI_FLOAT, full,
-                              reduce->counts, reduce->offsets, MPI_FLOAT, reduce->comm));
+  } else if (reduce->shared) {
+    PetscCall(AllgatherShared(reduce, slice, full));
+  } else
+    PetscCallMPI(MPI_Allgatherv(in_place ? MPI_IN_PLACE : slice, reduce->counts[reduce->rank], MPI_FLOAT,
+                                full, reduce->counts, reduce->offsets, MPI_FLOAT, reduce->comm));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -3,8 +3,8 @@
  * Work is cut into S shards; rank r of R owns a contiguous range of them. The sum over shards is a fixed binary tree on
  * 0..S-1 (a node [a, b) splits at a + the largest power of two below b - a). A rank adds up the maximal subtrees that
  * lie in its range; these partial sums are exchanged so that each rank finishes the tree for the slice of the vector it
- * owns (reduce-scatter), works on its slice, and the slices are put together again (allgather). Ranks of one node read
- * each other's partial sums where they lie; otherwise messages carry them.
+ * owns (reduce-scatter), works on its slice, and the slices are put together again (allgather). Ranks of one node do this
+ * through shared memory; otherwise messages carry the parts.
  */
 #pragma once
 #include "error.h"
@@ -23,17 +23,12 @@ PetscErrorCode RheoReduceGetShards(RheoReduce reduce, int *first, int *end);
 PetscErrorCode RheoReduceGetSlice(RheoReduce reduce, size_t *begin, size_t *end);
 
 /* A buffer of n floats to be filled with shard s's vector, s in the order of RheoReduceGetShards; Add takes it up.
- * Not collective, but the first buffer after Finish comes when all ranks have left Finish. */
+ * Not collective. */
 PetscErrorCode RheoReduceGetBuffer(RheoReduce reduce, int shard, float **buffer);
 PetscErrorCode RheoReduceAdd(RheoReduce reduce, int shard);
 
 /* slice (end - begin): the sum over all shards of the part this rank owns. Collective. */
 PetscErrorCode RheoReduceFinish(RheoReduce reduce, float *slice);
-
-/* A vector (n) of the reduction's, for Allgather in place: on one node all ranks have the same one, and need not copy.
- * Each writes to its slice only; it may do so from Finish to Allgather, and the others read until Finish. Not
- * collective. */
-PetscErrorCode RheoReduceGetVector(RheoReduce reduce, float **vector);
 
 /* full (n) from every rank's slice. slice may be its place in full. Collective. */
 PetscErrorCode RheoReduceAllgather(RheoReduce reduce, const float *slice, float *full);

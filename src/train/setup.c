@@ -93,7 +93,7 @@ static PetscErrorCode SetUpState(RheoTrainer trainer)
   PetscCall(RheoTrainAllocate(end - begin, &state->m));
   PetscCall(RheoTrainAllocate(end - begin, &state->v));
   PetscCall(RheoTrainAllocate(end - begin, &state->best));
-  PetscCall(RheoReduceGetVector(trainer->reduce, &trainer->p));
+  PetscCall(RheoTrainAllocate(RheoParamsSize(trainer->params), &trainer->p));
   state->p = trainer->p + begin;
   if (trainer->config.ema > 0) {
     PetscCall(RheoTrainAllocate(end - begin, &state->average));
@@ -128,12 +128,12 @@ PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
 PetscErrorCode RheoTrainerReset(RheoTrainer trainer)
 {
   RheoTrainState *state = &trainer->state;
-  float *owned[] = {state->m,          state->v,          state->average,   state->best,
-                    trainer->gradient, trainer->row_loss, trainer->averaged};
+  float *owned[] = {state->m,          state->v,          state->average,    state->best,
+                    trainer->gradient, trainer->row_loss, trainer->averaged, trainer->p};
 
   PetscFunctionBeginUser;
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
-  trainer->gradient = trainer->row_loss = trainer->averaged = NULL;
+  trainer->gradient = trainer->row_loss = trainer->averaged = trainer->p = NULL;
   PetscCall(PetscFree5(state->loss, state->weight, state->norm, trainer->sums, trainer->piece));
   *state = (RheoTrainState){0};
   PetscCall(PetscFree(trainer->order));

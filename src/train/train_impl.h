@@ -235,7 +235,7 @@ struct RheoTrainer_ {
   double *piece;               /* (shards of this rank, at most RHEO_SUM_STEPS) */
   float *averaged;             /* (P), with ema: what is validated */
   uint64_t *order;             /* (shards of this rank, steps, rows of a shard): rows of the epoch */
-  float *p;                    /* (P), of reduce: the parameters in training */
+  float *p;                    /* (P): the parameters in training */
   float *gradient;             /* of the slice */
   float *row_loss;             /* of validation */
   double validation_weight;
