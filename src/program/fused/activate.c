@@ -81,46 +81,42 @@ static void expand(RheoProgram p, const RheoNode *node, const RheoVal *arg, Rheo
   }
 }
 
-static void expand_vjp(RheoProgram p, const RheoNode *node, const RheoVal *arg, RheoVal *part)
+/* The slope is a factor of its own, so that it is computed once for all directions in which derivatives of it are taken. */
+static RheoVal slope(RheoProgram p, int activation, RheoVal s)
 {
-  const int activation = node->i[0];
-  const RheoVal s = arg[0], dy = arg[1], zero = rx_const(p, 0);
+  const RheoVal zero = rx_const(p, 0), one = rx_fill(p, rx_shape(s), 1);
   switch (activation) {
   case RHEO_ACT_RELU:
-    part[0] = rx_select(rx_less_equal(s, zero), zeros_like(dy), dy);
-    break;
+    return rx_select(rx_less_equal(s, zero), zeros_like(s), one);
   case RHEO_ACT_LEAKY_RELU:
-    part[0] = rx_select(rx_less_equal(s, zero), rx_scale(dy, LEAK), dy);
-    break;
+    return rx_select(rx_less_equal(s, zero), rx_scale(one, LEAK), one);
   case RHEO_ACT_TANH:
-    part[0] = rx_sub(dy, rx_mul(dy, rx_square(s)));
-    break;
+    return rx_sub(one, rx_square(s));
   case RHEO_ACT_SILU: {
     const RheoVal g = rx_sigmoid(s);
-    part[0] = rx_mul(dy, rx_mul(g, rx_offset(rx_mul(s, rx_sub(rx_const(p, 1), g)), 1)));
-    break;
+    return rx_mul(g, rx_offset(rx_mul(s, rx_sub(one, g)), 1));
   }
   case RHEO_ACT_GELU: {
     const RheoVal cdf = rx_scale(rx_offset(rx_erf(rx_scale(s, SQRT_HALF)), 1), 0.5);
     const RheoVal pdf = rx_scale(rx_exp(rx_scale(rx_square(s), -0.5)), NORMAL_PEAK);
-    part[0] = rx_mul(dy, rx_add(cdf, rx_mul(s, pdf)));
-    break;
+    return rx_add(cdf, rx_mul(s, pdf));
   }
   case RHEO_ACT_SOFTPLUS:
-    part[0] = rx_neg(rx_mul(dy, rx_expm1(rx_neg(s))));
-    break;
+    return rx_neg(rx_expm1(rx_neg(s)));
   case RHEO_ACT_ELU:
-    part[0] = rx_select(rx_less(zero, s), dy, rx_mul(dy, rx_offset(s, 1)));
-    break;
+    return rx_select(rx_less(zero, s), one, rx_offset(s, 1));
   case RHEO_ACT_SIGMOID:
-    part[0] = rx_mul(dy, rx_sub(s, rx_square(s)));
-    break;
+    return rx_sub(s, rx_square(s));
   case RHEO_ACT_SELU:
-    part[0] = rx_select(rx_less(zero, s), rx_scale(dy, SELU_SCALE), rx_mul(dy, rx_offset(s, SELU_FLOOR)));
-    break;
+    return rx_select(rx_less(zero, s), rx_scale(one, SELU_SCALE), rx_offset(s, SELU_FLOOR));
   default:
-    part[0] = dy;
+    return one;
   }
+}
+
+static void expand_vjp(RheoProgram p, const RheoNode *node, const RheoVal *arg, RheoVal *part)
+{
+  part[0] = rx_mul(arg[1], slope(p, node->i[0], arg[0]));
 }
 
 static void vjp(RheoProgram p, const RheoNode *node, const RheoVal *arg, const RheoVal *part,
