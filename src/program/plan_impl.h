@@ -28,6 +28,8 @@ PetscErrorCode PlanFold(PlanGraph *graph, const RheoNode *node, int *id);
 /* Applies the rules of algebra to a node whose arguments are in the graph already and adds what is left of
  * it. */
 PetscErrorCode PlanSimplifyNode(PlanGraph *graph, const RheoNode *node, int *id);
+/* plan_rules_product.c: the same for a product; id stays where no rule applies. */
+PetscErrorCode PlanSimplifyMatmul(PlanGraph *graph, const RheoNode *node, int *id);
 
 /* ---- Where a value lies: element (i, j, ..) at offset + i stride[0] + j stride[1] + .. of a buffer ---- */
 typedef enum { PLAN_ARENA, PLAN_PARAMS, PLAN_CONSTANTS, PLAN_IN, PLAN_OUT } PlanBufferKind;

@@ -423,6 +423,9 @@ PetscErrorCode PlanSimplifyNode(PlanGraph *graph, const RheoNode *original, int 
   case RHEO_CLASS_REDUCE:
     PetscCall(simplify_reduce(&r, &id));
     break;
+  case RHEO_CLASS_CONTRACT:
+    PetscCall(PlanSimplifyMatmul(graph, &node, &id));
+    break;
   case RHEO_CLASS_PART: /* the first result of a fused operation goes by the number of the operation itself */
     if (node.i[0] == 0) id = node.arg[0];
     break;
