@@ -29,6 +29,14 @@ static size_t padded(size_t n)
   return (n + RHEO_LANES - 1) / RHEO_LANES * RHEO_LANES;
 }
 
+/* x (period), again and again, in ever larger pieces: y (n) */
+static void repeat(size_t period, size_t n, const REAL *x, REAL *y)
+{
+  memcpy(y, x, period * sizeof *y);
+  for (size_t done = period; done < n; done *= 2)
+    memcpy(y + done, y, (n - done < done ? n - done : done) * sizeof *y);
+}
+
 /* What is the same for all tiles: scalars are spread over a tile, short rows are repeated beyond the length
  * of one. */
 static void prepare(const PlanStep *step, char *const *base, Registers *registers)
@@ -45,11 +53,8 @@ static void prepare(const PlanStep *step, char *const *base, Registers *register
     if (walk->kind == PLAN_WALK_SCALAR)
       for (size_t i = 0; i < longest; i++) registers->slot[k][i] = x[0];
     if (walk->kind == PLAN_WALK_PERIODIC) {
-      const size_t period = (size_t)walk->period;
-      for (size_t i = 0; i < period; i++) registers->slot[k][i] = x[i];
-      for (size_t i = period; i < period + longest; i++)
-        registers->slot[k][i] = registers->slot[k][i - period];
-      scratch += padded(period);
+      repeat((size_t)walk->period, (size_t)walk->period + longest, x, registers->slot[k]);
+      scratch += padded((size_t)walk->period);
     }
   }
 }

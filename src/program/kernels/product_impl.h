@@ -190,6 +190,14 @@ static __attribute__((noinline)) void block_most(int transposed, const Block *it
     block_rows(ROWS, 0, it);
 }
 
+static __attribute__((noinline)) void block_almost(int transposed, const Block *it)
+{
+  if (transposed)
+    block_rows(ROWS - 1, 1, it);
+  else
+    block_rows(ROWS - 1, 0, it);
+}
+
 /* What is left of the rows, in blocks of 8, 4, 2 and 1. */
 static __attribute__((noinline)) void block_few(int rows, int transposed, const Block *it)
 {
@@ -227,6 +235,8 @@ static void block_any(int rows, int transposed, const Block *it)
 {
   if (rows == ROWS)
     block_most(transposed, it);
+  else if (rows == ROWS - 1)
+    block_almost(transposed, it);
   else
     block_few(rows, transposed, it);
 }
@@ -258,9 +268,12 @@ typedef struct {
   size_t next_lines[2];
 } Sweep;
 
+/* Where blocks of ROWS and of one less make up all rows there is no small, slow one at the end. */
 static int rows_of_block(int left)
 {
+  const int blocks = (left + ROWS - 1) / ROWS;
   int rows = ROWS;
+  if (blocks * (ROWS - 1) <= left) return (left + blocks - 1) / blocks;
   if (left < ROWS)
     for (rows = ROWS > 8 ? 8 : 4; rows > left;) rows /= 2;
   return rows;
