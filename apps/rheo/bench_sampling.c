@@ -164,55 +164,84 @@ static PetscErrorCode Solve(Problem *p, Rule rule, PetscBool densities, int64_t 
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* The best of many short turns of few steps, as the peer's are. */
-static PetscErrorCode Time(Problem *p, double seconds, double *evaluations, double *best)
+/* The best of many short turns of few steps, as the peer's are; ranks share the points. Collective on comm. */
+static PetscErrorCode Time(MPI_Comm comm, Problem *p, double seconds, double *evaluations, double *best)
 {
   const double start = MPI_Wtime();
   RheoSolveConfig config;
   RheoSolver solver;
   RheoSolveReport report;
+  int64_t first, end;
+  double elapsed;
 
   PetscFunctionBeginUser;
   PetscCall(ConfigOf(&config));
   config.steps = 3;
   PetscCall(RheoSolverCreate(p->cnf, p->params, "cnf", &config, &solver));
   PetscCall(RheoSolverSetValues(solver, p->values));
+  RheoRange(comm, POINTS, &first, &end);
   *best = INFINITY;
   do {
+    PetscCallMPI(MPI_Barrier(comm));
     const double begin = MPI_Wtime();
-    PetscCall(RheoSolverSample(solver, &(RheoSolveRows){.n = POINTS}, p->source, p->x, NULL, &report));
-    *best = PetscMin(*best, MPI_Wtime() - begin);
-  } while (MPI_Wtime() - start < seconds);
-  *evaluations = (double)report.evaluations / POINTS;
+    PetscCall(RheoSolverSample(solver, &(RheoSolveRows){.n = end - first}, p->source + first * FEATURES,
+                               p->x + first * FEATURES, NULL, &report));
+    double turn[2] = {MPI_Wtime() - begin, MPI_Wtime() - start};
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, turn, 2, MPI_DOUBLE, MPI_MAX, comm));
+    *best = PetscMin(*best, turn[0]);
+    elapsed = turn[1];
+  } while (elapsed < seconds);
+  *evaluations = (double)report.evaluations / (double)(end - first);
   PetscCall(RheoSolverDestroy(&solver));
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Speed(Problem *p, const BenchConfig *config, RheoYaml *yaml)
+/* seconds and evaluations: on one rank, and on two; 0 where there is only one. */
+static PetscErrorCode Times(MPI_Comm comm, Problem *p, double most, double seconds[2], double *evaluations)
+{
+  PetscMPIInt rank, size;
+  MPI_Comm pair;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCallMPI(MPI_Comm_split(comm, rank < 2 && size > 1 ? 0 : MPI_UNDEFINED, rank, &pair));
+  seconds[1] = 0;
+  if (rank == 0) PetscCall(Time(PETSC_COMM_SELF, p, most, evaluations, &seconds[0]));
+  PetscCall(BenchWait(comm));
+  if (pair != MPI_COMM_NULL) {
+    PetscCall(Time(pair, p, most, evaluations, &seconds[1]));
+    PetscCallMPI(MPI_Comm_free(&pair));
+  }
+  PetscCall(BenchWait(comm));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static void PrintSpeed(const BenchConfig *config, const double seconds[2], double evaluations, RheoYaml *yaml)
 {
   const double tolerance = 1e-5;
   char arguments[64], line[256], peer[64] = "not measured (no PyTorch: Debian has it as python3-torch)";
-  double seconds = 0, evaluations = 0, theirs = 0, count;
+  double theirs = 0, count;
   int used = 0;
 
-  PetscFunctionBeginUser;
-  PetscCall(Time(p, config->seconds, &evaluations, &seconds));
   snprintf(arguments, sizeof arguments, "%d %g %g", POINTS, tolerance, config->seconds);
   if (BenchPeer(config, "peer_sampling.py", "torch", arguments, line) &&
       sscanf(line, "%lf %lf %n", &theirs, &count, &used) >= 2)
     snprintf(peer, sizeof peer, "%s", line + used);
   RheoYamlOpen(yaml, "speed");
   RheoYamlReal(yaml, "points", POINTS);
-  RheoYamlReal(yaml, "milliseconds", seconds * 1e3);
+  RheoYamlReal(yaml, "milliseconds", seconds[0] * 1e3);
   RheoYamlReal(yaml, "evaluations", evaluations);
-  RheoYamlReal(yaml, "milliseconds_per_evaluation", seconds / evaluations * 1e3);
+  RheoYamlReal(yaml, "milliseconds_per_evaluation", seconds[0] / evaluations * 1e3);
+  if (seconds[1] > 0)
+    RheoYamlReal(yaml, "milliseconds_per_evaluation_2_ranks", seconds[1] / evaluations * 1e3);
   RheoYamlText(yaml, "peer", peer);
   if (theirs > 0) {
     RheoYamlReal(yaml, "peer_milliseconds_per_evaluation", theirs * 1e3);
-    RheoYamlReal(yaml, "ratio", theirs / (seconds / evaluations));
+    RheoYamlReal(yaml, "ratio", theirs / (seconds[0] / evaluations));
+    if (seconds[1] > 0) RheoYamlReal(yaml, "ratio_2_ranks", theirs / (seconds[1] / evaluations));
   }
   RheoYamlClose(yaml);
-  PetscFunctionReturn(RHEO_OK);
 }
 
 /* Evaluations and the error of the worst point as the tolerance falls. */
@@ -280,22 +309,25 @@ static PetscErrorCode Evaluations(Problem *p, PetscBool densities, RheoYaml *yam
 
 PetscErrorCode BenchSampling(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml)
 {
+  double seconds[2] = {0, 0}, evaluations = 0;
   Problem p = {0};
   PetscMPIInt rank;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank != 0) PetscFunctionReturn(RHEO_OK);
-  PetscCall(Create(&p));
-  RheoYamlOpen(yaml, "sampling");
-  PetscCall(Speed(&p, config, yaml));
-  RheoYamlOpen(yaml, "evaluations_of_samples");
-  PetscCall(Evaluations(&p, PETSC_FALSE, yaml));
-  RheoYamlClose(yaml);
-  RheoYamlOpen(yaml, "evaluations_of_densities");
-  PetscCall(Evaluations(&p, PETSC_TRUE, yaml));
-  RheoYamlClose(yaml);
-  RheoYamlClose(yaml);
-  PetscCall(Destroy(&p));
+  if (rank < 2) PetscCall(Create(&p)); /* without messages: each trains the same */
+  PetscCall(Times(comm, &p, config->seconds, seconds, &evaluations));
+  if (rank == 0) {
+    RheoYamlOpen(yaml, "sampling");
+    PrintSpeed(config, seconds, evaluations, yaml);
+    RheoYamlOpen(yaml, "evaluations_of_samples");
+    PetscCall(Evaluations(&p, PETSC_FALSE, yaml));
+    RheoYamlClose(yaml);
+    RheoYamlOpen(yaml, "evaluations_of_densities");
+    PetscCall(Evaluations(&p, PETSC_TRUE, yaml));
+    RheoYamlClose(yaml);
+    RheoYamlClose(yaml);
+  }
+  if (rank < 2) PetscCall(Destroy(&p));
   PetscFunctionReturn(RHEO_OK);
 }
