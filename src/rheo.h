@@ -4,6 +4,7 @@
 #include "base/checksum.h"
 #include "base/deck.h"
 #include "base/error.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "base/provenance.h"
 #include "base/random.h"

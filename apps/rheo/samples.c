@@ -24,8 +24,10 @@ PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior
   PetscCall(RheoSimulatorPin(run->deck, study->c));
   RheoRange(run->comm, s->n, &begin, &end);
   PetscCall(PetscMalloc2((end - begin) * d, &theta, end - begin, &log_prob));
+  PetscCall(RheoEventBegin(RHEO_EVENT_SAMPLE));
   PetscCall(RheoPosteriorSample(posterior, s->observation, (uint64_t)config.seed, (uint64_t)begin,
                                 end - begin, theta, log_prob));
+  PetscCall(RheoEventEnd(RHEO_EVENT_SAMPLE));
   PetscCall(RheoGatherRows(run->comm, end - begin, d, theta, s->theta));
   PetscCall(RheoGatherRows(run->comm, end - begin, 1, log_prob, s->log_prob));
   PetscCall(PetscFree2(theta, log_prob));

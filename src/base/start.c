@@ -87,6 +87,18 @@ static void CollectArguments(int argc, char **argv)
   }
 }
 
+/* PETSc prints its log to stdout, which belongs to results, unless it is told where to. */
+static PetscErrorCode LogToStderr(void)
+{
+  char place[8];
+  PetscBool given;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscOptionsGetString(NULL, NULL, "-log_view", place, sizeof place, &given));
+  if (given && !place[0]) PetscCall(PetscOptionsSetValue(NULL, "-log_view", RHEO_LOG_VIEW_PLACE));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode RheoInitialize(int *argc, char ***argv)
 {
   if (start.depth++) return RHEO_OK;
@@ -102,13 +114,15 @@ PetscErrorCode RheoInitialize(int *argc, char ***argv)
     code = PetscInitialize(&n, &arguments, NULL, NULL);
     if (code) return code;
     start.started_petsc = PETSC_TRUE;
+    code = LogToStderr();
+    if (code) return code;
   }
   PinThreads(); /* PETSc sets a number of threads of its own */
   RheoErrorHandlerPush();
   gsl_set_error_handler(FromGsl);
   H5dont_atexit(); /* after a damaged file its clean-up at exit complains to stderr; every file is closed by then */
   H5Eset_auto2(H5E_DEFAULT, FromHdf5, NULL);
-  return RHEO_OK;
+  return RheoEventsRegister();
 }
 
 static void WarnUnusedOptions(void)
@@ -128,6 +142,7 @@ PetscErrorCode RheoFinalize(void)
 {
   if (--start.depth > 0) return RHEO_OK;
   WarnUnusedOptions();
+  RheoEventsForget();
   PetscErrorCode code = PetscPopErrorHandler();
   if (!code && start.started_petsc) code = PetscFinalize();
   memset(&start, 0, sizeof start);

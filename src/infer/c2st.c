@@ -1,5 +1,6 @@
 /* The classifier two-sample test on Rheo's own networks and trainer. */
 #include "c2st.h"
+#include "../base/event.h"
 #include "../base/random.h"
 #include "../program/plan.h"
 #include "../train/train.h"
@@ -184,6 +185,7 @@ PetscErrorCode RheoC2st(MPI_Comm comm, int d, int64_t n_x, const double *x, int6
   int finite = 1;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_C2ST));
   RheoInputCheck(n_x >= 2 * FOLDS && n_y >= 2 * FOLDS, comm,
                  "a classifier test needs at least %d samples in each set, got %lld and %lld", 2 * FOLDS,
                  (long long)n_x, (long long)n_y);
@@ -200,5 +202,6 @@ PetscErrorCode RheoC2st(MPI_Comm comm, int d, int64_t n_x, const double *x, int6
   PetscCallMPI(MPI_Allreduce(mine, all, FOLDS, MPI_DOUBLE, MPI_SUM, comm));
   *c2st = 0;
   for (int fold = 0; fold < FOLDS; fold++) *c2st += all[fold] / FOLDS;
+  PetscCall(RheoEventEnd(RHEO_EVENT_C2ST));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -1,5 +1,6 @@
 /* Simulation-based calibration and expected coverage from one set of draws. */
 #include "calibration.h"
+#include "../base/event.h"
 #include "../base/log.h"
 #include "summary.h"
 #include <math.h>
@@ -162,6 +163,7 @@ PetscErrorCode RheoCalibrateConditional(MPI_Comm comm, const RheoConditional *q,
   double *mine, *id;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_CALIBRATE));
   RheoInputCheck(
       (samples + 1) % config->bins == 0, comm,
       "check.bins must divide check.samples + 1 = %d, got %d (the histogram's bars would differ in width)",
@@ -190,6 +192,7 @@ PetscErrorCode RheoCalibrateConditional(MPI_Comm comm, const RheoConditional *q,
             "calibration "
             "leaves them out",
             config->simulations - n, config->simulations);
+  PetscCall(RheoEventEnd(RHEO_EVENT_CALIBRATE));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -1,4 +1,5 @@
 /* The maximum of a posterior. */
+#include "../base/event.h"
 #include "posterior_impl.h"
 #include <math.h>
 #include <petsctao.h>
@@ -100,6 +101,7 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   double *starts, top = -INFINITY;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_MAP));
   PetscCall(PetscMalloc1(n * p->d, &starts));
   PetscCall(Starts(p, x, seed, n, starts)); /* looks at x, too */
   PetscCall(PetscMalloc1(p->c, &context));
@@ -121,5 +123,6 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   PetscCall(RheoDensityPointDestroy(&m.point));
   PetscCall(PetscFree(context));
   PetscCall(PetscFree(starts));
+  PetscCall(RheoEventEnd(RHEO_EVENT_MAP));
   PetscFunctionReturn(RHEO_OK);
 }

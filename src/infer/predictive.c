@@ -1,4 +1,5 @@
 /* Posterior predictive check. */
+#include "../base/event.h"
 #include "../base/log.h"
 #include "calibration.h"
 #include "summary.h"
@@ -47,6 +48,7 @@ PetscErrorCode RheoPredictive(MPI_Comm comm, RheoPosterior posterior, RheoSimula
   double *x, *column;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_PREDICT));
   PetscCall(PetscMalloc2(n * c, &x, n, &column));
   PetscCall(SimulateAll(comm, posterior, simulator, seed, n, theta, x));
   int64_t done = 0;
@@ -69,5 +71,6 @@ PetscErrorCode RheoPredictive(MPI_Comm comm, RheoPosterior posterior, RheoSimula
     p[k] = tail > 1 ? 1 : tail;
   }
   PetscCall(PetscFree2(x, column));
+  PetscCall(RheoEventEnd(RHEO_EVENT_PREDICT));
   PetscFunctionReturn(RHEO_OK);
 }

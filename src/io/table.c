@@ -1,5 +1,6 @@
 #include "table.h"
 #include "../base/checksum.h"
+#include "../base/event.h"
 #include "../base/provenance.h"
 #include "../base/reduce.h"
 #include "hdf5.h"
@@ -137,6 +138,7 @@ PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
   PetscBool good;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_WRITE));
   PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
   const hid_t file = RheoH5Create(comm, path);
   PetscCall(RheoAgree(comm, (PetscBool)(file >= 0), &good));
@@ -146,6 +148,7 @@ PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
   PetscCall(RheoAgree(comm, (PetscBool)(status == 0), &good));
   RheoInputCheck(good, comm, "%s: writing failed; is the disk full?", path);
   PetscCall(RheoH5Commit(comm, path));
+  PetscCall(RheoEventEnd(RHEO_EVENT_WRITE));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -258,6 +261,7 @@ PetscErrorCode RheoTableRead(MPI_Comm comm, const char *path, const char *kind, 
   hid_t file;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_READ));
   PetscCall(RheoH5Open(comm, path, kind, &file, &found));
   PetscCall(PetscNew(&table));
   table->kind = found;
@@ -280,6 +284,7 @@ PetscErrorCode RheoTableRead(MPI_Comm comm, const char *path, const char *kind, 
   RheoInputCheck(readable, comm, "%s: is damaged; some of its data cannot be read", path);
   RheoInputCheck(good, comm, "%s: is damaged; its checksum does not fit its data", path);
   *out = table;
+  PetscCall(RheoEventEnd(RHEO_EVENT_READ));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -1,3 +1,4 @@
+#include "../base/event.h"
 #include "simulator_impl.h"
 #include <math.h>
 #include <string.h>
@@ -182,6 +183,7 @@ PetscErrorCode RheoSimulate(RheoSimulator simulator, RheoPrior prior, uint64_t s
   const int d = simulator->n_parameters, c = simulator->n_data;
   char(*texts)[MESSAGE];
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_SIMULATE));
   if (message) memset(message, 0, RHEO_SIMULATION_STATUSES * sizeof message[0]);
   PetscCall(PetscMalloc1(CHUNK, &texts));
   for (int64_t start = 0; start < n; start += CHUNK) {
@@ -206,5 +208,6 @@ PetscErrorCode RheoSimulate(RheoSimulator simulator, RheoPrior prior, uint64_t s
     }
   }
   PetscCall(PetscFree(texts));
+  PetscCall(RheoEventEnd(RHEO_EVENT_SIMULATE));
   PetscFunctionReturn(RHEO_OK);
 }

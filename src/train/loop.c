@@ -1,6 +1,7 @@
 /* The loop. A step exchanges three messages: slices of the gradient, partial norms, slices of parameters.
  * Losses are wanted once an epoch only and travel then; a loss that is not finite makes itself known through
  * the gradient. */
+#include "../base/event.h"
 #include "../base/log.h"
 #include "../base/provenance.h"
 #include "train_impl.h"
@@ -146,6 +147,7 @@ static PetscErrorCode Update(RheoTrainer trainer, double scale)
   const RheoTrainConfig *config = &trainer->config;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_UPDATE));
   state->update++;
   RheoOptimiserStep(&trainer->optimiser, config, state->update, CurrentRate(trainer), scale,
                     trainer->gradient, state->p, state->m, state->v);
@@ -154,6 +156,7 @@ static PetscErrorCode Update(RheoTrainer trainer, double scale)
   double before = MPI_Wtime();
   PetscCall(RheoReduceAllgather(trainer->reduce, state->p, trainer->p));
   trainer->clock.communication += MPI_Wtime() - before;
+  PetscCall(RheoEventEnd(RHEO_EVENT_UPDATE));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -179,8 +182,12 @@ static PetscErrorCode Step(RheoTrainer trainer)
 
   PetscFunctionBeginUser;
   PetscCall(RheoStageStep(trainer));
+  PetscCall(RheoEventBegin(RHEO_EVENT_GRADIENT));
   for (int shard = trainer->first; shard < trainer->end; shard++) PetscCall(ShardGradient(trainer, shard));
+  PetscCall(RheoEventEnd(RHEO_EVENT_GRADIENT));
+  PetscCall(RheoEventBegin(RHEO_EVENT_SUM));
   PetscCall(GradientNorm(trainer, &norm));
+  PetscCall(RheoEventEnd(RHEO_EVENT_SUM));
   if (weight > 0) norm /= weight;
   double factor = clip > 0 && norm > clip ? clip / norm : 1;
   if (norm * factor < norm_most) { /* false for NaN */
@@ -232,9 +239,11 @@ static PetscErrorCode ValidateKept(RheoTrainer trainer, double *loss)
   PetscFunctionBeginUser;
   *loss = NAN;
   if (!trainer->sampler.n_validation) PetscFunctionReturn(RHEO_OK);
+  PetscCall(RheoEventBegin(RHEO_EVENT_VALIDATE));
   if (trainer->state.average)
     PetscCall(RheoReduceAllgather(trainer->reduce, trainer->state.average, trainer->averaged));
   PetscCall(Validate(trainer, trainer->state.average ? trainer->averaged : trainer->p, loss));
+  PetscCall(RheoEventEnd(RHEO_EVENT_VALIDATE));
   PetscFunctionReturn(RHEO_OK);
 }
 

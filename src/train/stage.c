@@ -3,6 +3,7 @@
  * An epoch's groups are taken in rounds of as many as there are ranks: rank r computes the r-th group of the round, then each
  * rank is sent what its own rows are given, which comes in the order of steps. Any rank can name the rows of any group,
  * so that nothing is sent before. */
+#include "../base/event.h"
 #include "train_impl.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -193,6 +194,7 @@ PetscErrorCode RheoStageStep(RheoTrainer trainer)
   PetscFunctionBeginUser;
   if (!stage->width) PetscFunctionReturn(RHEO_OK);
   if (stage->epoch == epoch && stage->first <= batch && batch < stage->end) PetscFunctionReturn(RHEO_OK);
+  PetscCall(RheoEventBegin(RHEO_EVENT_COUPLE));
   if (RheoStageCouples(trainer))
     PetscCall(Round(trainer));
   else {
@@ -202,6 +204,7 @@ PetscErrorCode RheoStageStep(RheoTrainer trainer)
     stage->end = batch + 1;
   }
   trainer->clock.stage += MPI_Wtime() - before;
+  PetscCall(RheoEventEnd(RHEO_EVENT_COUPLE));
   PetscFunctionReturn(RHEO_OK);
 }
 

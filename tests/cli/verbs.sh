@@ -78,6 +78,11 @@ fi
 good quiet "$rheo" infer study/deck.yaml -output q -plot_figures no -check_run none -log error
 [ ! -e q/figures ] || fail "figures although plot.figures is no"
 [ ! -s quiet.err ] || { fail "-log error is not silent"; cat quiet.err; }
+good logged "$rheo" infer study/deck.yaml -output q -plot_figures no -log_view
+is_yaml logged.out
+for event in Simulate FileRead FileWrite TrainGradient TrainSum TrainUpdate TrainValidate Sample Maximum Calibrate Predict; do
+  grep -Eq "^$event +[1-9]" logged.err || fail "-log_view has no $event"
+done
 mkdir bare # every program but gnuplot: MPI needs some of its own
 (IFS=:; for folder in $PATH; do ln -s "$folder"/* bare/ 2> /dev/null; done; rm -f bare/gnuplot*)
 PATH=$PWD/bare "$rheo" plot q/samples.h5 > bare.out 2> bare.err || fail "plot without gnuplot fails"
