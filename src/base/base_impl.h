@@ -34,8 +34,6 @@ void RheoTerminalOccupied(PetscBool occupied);
 /* RheoRange for any rank of any number of them. */
 void RheoRangeOf(int rank, int size, int64_t n, int64_t *begin, int64_t *end);
 
-double RheoSeconds(void); /* since the start of the run */
-
 /* Writes a scalar as YAML: plain where a reader would get the same text back, in double quotes otherwise. A
  * scalar inside
  * [...] may not hold commas and brackets unquoted. */

@@ -26,6 +26,11 @@ const char *DeckOption(const char *path)
   return option;
 }
 
+const char *DeckHelp(const RheoKey *key)
+{
+  return key->help ? key->help + (*key->help == *RHEO_OF_RUN) : "";
+}
+
 DeckNode *DeckNodeChild(const DeckNode *parent, const char *name)
 {
   DeckNode *child = parent->child;
@@ -329,6 +334,11 @@ void DeckMergeKeys(RheoDeck deck, const char *prefix, const RheoKey *keys)
     for (int i = 0; i < deck->n_arguments; ++i) {
       DeckArgument *argument = &deck->arguments[i];
       if (!argument->merged && !strcmp(argument->name, option)) DeckMerge(deck, argument, path, list);
+    }
+    DeckNode *node = key->help && *key->help == *RHEO_OF_RUN ? DeckNodeFind(&deck->root, path) : NULL;
+    if (node && !node->of_run) {
+      node->of_run = PETSC_TRUE;
+      DeckChanged(deck);
     }
   }
 }

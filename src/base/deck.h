@@ -48,6 +48,10 @@ typedef struct {
   const char *help; /* one line, with the unit */
 } RheoKey;          /* a table ends with {0} */
 
+/* Before the help of a key that says how a run goes (how often it saves), not what comes out: whoever sets it, it is no part
+ * of the deck's text. */
+#define RHEO_OF_RUN "\002"
+
 #define RHEO_REQUIRED "\001required"
 
 /* A section of the schema. In prefix "*" stands for any one name: "prior.*" */
@@ -79,7 +83,7 @@ PetscErrorCode RheoDeckRemove(RheoDeck deck, const char *key);
 PetscErrorCode RheoDeckIsFromCommandLine(RheoDeck deck, const char *key, PetscBool *yes);
 
 /* The deck as it was run: YAML text with the command line merged in; loading it again gives an equal deck. -output and
- * -log, and PETSc's options that print or trace, stay out of it, since they change no result. Owned by the deck until it
+ * -log, PETSc's options that print or trace, and keys that are RHEO_OF_RUN stay out of it, since they change no result. Owned by the deck until it
  * changes. Not collective. */
 PetscErrorCode RheoDeckGetText(RheoDeck deck, const char **text);
 PetscErrorCode RheoDeckGetName(RheoDeck deck, const char **name); /* file name for messages */

@@ -14,6 +14,7 @@ typedef struct DeckNode {
   int n; /* values: 1, the length of the list, or 0 for null */
   const char *const *values;
   PetscBool quoted;
+  PetscBool of_run;   /* as RHEO_OF_RUN */
   const char *source; /* file; NULL for the command line */
   int line;
 } DeckNode;
@@ -40,6 +41,8 @@ DeckNode *DeckNodeFind(DeckNode *root, const char *path);         /* NULL where 
 DeckNode *DeckNodeFindOption(DeckNode *root, const char *option); /* a leaf */
 DeckNode *DeckNodeNext(const DeckNode *node);                     /* depth first; NULL at the end */
 void DeckNodeSet(DeckNode *node, DeckKind kind, int n, const char *const *values); /* forgets children */
+
+const char *DeckHelp(const RheoKey *key); /* without marks; "" where there is none */
 
 /* "train.batch" + "x" = "train.batch.x"; interned. */
 const char *DeckJoin(const char *prefix, const char *name);

@@ -16,7 +16,7 @@ typedef struct {
 static PetscBool Fail(Conversion *c, const char *must, const char *got)
 {
   snprintf(c->why, c->size, "must be %s, got %.80s%s%s%s", must, *got ? got : "''", c->key->help ? " (" : "",
-           c->key->help ? c->key->help : "", c->key->help ? ")" : "");
+           DeckHelp(c->key), c->key->help ? ")" : "");
   return PETSC_FALSE;
 }
 
@@ -208,7 +208,7 @@ PetscErrorCode RheoDeckRead(RheoDeck deck, const char *prefix, const RheoKey *ke
     if (!node) {
       PetscBool required = key->fallback && !strcmp(key->fallback, RHEO_REQUIRED);
       RheoInputCheck(!required, deck->comm, "%s: %s: is required%s%s%s", deck->name, path,
-                     key->help ? " (" : "", key->help ? key->help : "", key->help ? ")" : "");
+                     key->help ? " (" : "", DeckHelp(key), key->help ? ")" : "");
       PetscCheck(DeckConvert(key, NULL, config, why, sizeof why), deck->comm, PETSC_ERR_PLIB,
                  "the default of %s breaks its own rule: %s", path, why);
       continue;

@@ -3,8 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether nothing below a node is part of the text, as that of a section that says only how often to save. */
+static PetscBool IsLeftOut(const DeckNode *node)
+{
+  if (node->kind != DECK_MAP) return node->of_run;
+  for (const DeckNode *child = node->child; child; child = child->next)
+    if (!IsLeftOut(child)) return PETSC_FALSE;
+  return node->child ? PETSC_TRUE : PETSC_FALSE;
+}
+
 static void WriteNode(FILE *file, const DeckNode *node, int depth)
 {
+  if (IsLeftOut(node)) return;
   fprintf(file, "%*s", 2 * depth, "");
   RheoYamlScalar(file, node->name, RHEO_SCALAR_BLOCK);
   fputc(':', file);
@@ -79,8 +89,7 @@ PetscErrorCode RheoSectionView(MPI_Comm comm, const RheoSection *section)
   }
   for (const RheoKey *key = section->keys; key->name; ++key) {
     printf("  %-*s  %-*s  %-*s  %-*s  %s\n", width[0], DeckJoin(section->prefix, key->name), width[1],
-           types[key->type], width[2], DefaultText(key), width[3], key->rule ? key->rule : "",
-           key->help ? key->help : "");
+           types[key->type], width[2], DefaultText(key), width[3], key->rule ? key->rule : "", DeckHelp(key));
   }
   PetscFunctionReturn(RHEO_OK);
 }

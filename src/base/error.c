@@ -28,6 +28,7 @@ void RheoErrorSetQuiet(PetscBool quiet)
 int RheoExitStatus(PetscErrorCode code)
 {
   if (!code) return RHEO_EXIT_DONE;
+  if (code == RHEO_STOPPED) return RHEO_EXIT_SIGNAL;
   return code == RHEO_ERR_INPUT ? RHEO_EXIT_INPUT : RHEO_EXIT_FAILURE;
 }
 
@@ -88,6 +89,10 @@ static void PrintFirst(PetscErrorCode code, const char *function, const char *fi
     fprintf(stderr, "rheo: error: %s\n", error_state.message);
     return;
   }
+  if (code == RHEO_STOPPED) {
+    fprintf(stderr, "rheo: stopped: %s\n", error_state.message);
+    return;
+  }
   const char *kind = NULL;
   PetscErrorMessage(code, &kind, NULL);
   fprintf(stderr, "rheo: internal error %d%s%s: %s\n  in %s() at %s:%d\n", (int)code, kind ? ", " : "",
@@ -129,8 +134,8 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
     if (size < job) LetOthersSpeakFirst();
     PrintFirst(code, function, file, line);
     error_state.printed = PETSC_TRUE;
-    error_state.trail = code == RHEO_ERR_INPUT ? PETSC_FALSE : PETSC_TRUE;
-    if (size < job) { /* the other ranks know nothing of it and would wait for ever */
+    error_state.trail = code == RHEO_ERR_INPUT || code == RHEO_STOPPED ? PETSC_FALSE : PETSC_TRUE;
+    if (size < job && code != RHEO_STOPPED) { /* the other ranks know nothing of it and would wait for ever */
       if (error_state.trail) PrintBacktrace();
       Abort(RheoExitStatus(code));
     }

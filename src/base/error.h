@@ -9,6 +9,9 @@
 
 #define RHEO_OK ((PetscErrorCode)0)
 #define RHEO_ERR_INPUT PETSC_ERR_USER_INPUT /* the user's mistake: exit status 2 */
+/* Not an error: asked to stop, by a signal or a time limit, and stopped where the same run can go on; exit status 3. It travels
+ * as errors do, with one line. Never raised unless the caller has given something that asks. */
+#define RHEO_STOPPED ((PetscErrorCode)(PETSC_ERR_MAX_VALUE + 3))
 
 enum { RHEO_EXIT_DONE = 0, RHEO_EXIT_FAILURE = 1, RHEO_EXIT_INPUT = 2, RHEO_EXIT_SIGNAL = 3 };
 
@@ -34,7 +37,7 @@ enum { RHEO_EXIT_DONE = 0, RHEO_EXIT_FAILURE = 1, RHEO_EXIT_INPUT = 2, RHEO_EXIT
 PetscErrorCode RheoInitialize(int *argc, char ***argv);
 PetscErrorCode RheoFinalize(void);
 
-/* The exit status that belongs to a code: 0, 2 for RHEO_ERR_INPUT, 1 otherwise. Not collective. */
+/* The exit status that belongs to a code: 0, 2 for RHEO_ERR_INPUT, 3 for RHEO_STOPPED, 1 otherwise. Not collective. */
 int RheoExitStatus(PetscErrorCode code);
 
 /* The last message, for callers that print it themselves; owned by the library, "" where there was none. */

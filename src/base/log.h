@@ -12,6 +12,8 @@ void RheoLogSetLevel(RheoLogLevel level);
 void RheoLog(MPI_Comm comm, RheoLogLevel level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+double RheoSeconds(void); /* of wall time since the start of the run */
+
 /* A bar with rate and time left on a terminal (redrawn at most 10 times a second); in a batch job one line per
  * interval (30 s) instead. Only rank 0 of comm prints. Not collective. */
 typedef struct RheoProgress_ *RheoProgress;

@@ -1,5 +1,6 @@
 #include "provenance.h"
 #include "base_impl.h"
+#include "log.h"
 #include "yaml.h"
 #include <errno.h>
 #include <string.h>
