@@ -10,6 +10,7 @@ static const RheoSection own[] = {
     {"", RheoRunKeys, "the run"},
     {"data", RheoDataKeys, "what the network sees of the data"},
     {"train", RheoTrainKeys, "training"},
+    {"train", RheoCheckpointKeys, ""},
     {"observation", RheoObservationKeys, "the observation whose posterior is asked for"},
     {"check", RheoCalibrationKeys, "calibration"},
     {"truncate", RheoTruncateKeys, "rounds that cut the prior to one observation"},

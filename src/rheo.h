@@ -33,6 +33,7 @@
 #include "sim/prior.h"
 #include "sim/simulator.h"
 #include "sim/toy.h"
+#include "train/checkpoint.h"
 #include "train/model_file.h"
 #include "train/train.h"
 

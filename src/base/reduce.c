@@ -20,9 +20,9 @@ struct RheoReduce_ {
   MPI_Comm comm;
   int rank, size, n_shards, first, end;
   size_t n, begin_slice, end_slice;
-  int *counts, *offsets; /* of every rank's slice, in elements */
-  int *blocks, *block_offsets;
-  int n_subtrees; /* of all ranks together: what is exchanged, in the order of shards */
+  int *counts, *offsets;       /* of every rank's slice, in elements */
+  int *blocks, *block_offsets; /* of every rank's sums over blocks and its wish, in numbers */
+  int n_subtrees;              /* of all ranks together: what is exchanged, in the order of shards */
   int *subtree_first, *subtree_end, *subtree_rank;
   Stack stack;       /* of this rank; the sum of its entry k is in buffer k */
   int n_buffers;     /* of this rank: as many as the stack is high at most */
@@ -125,8 +125,8 @@ static PetscErrorCode CutVector(RheoReduce r)
     int64_t begin = PetscMin(first * RHEO_REDUCE_BLOCK, n), end = PetscMin(last * RHEO_REDUCE_BLOCK, n);
     r->offsets[rank] = (int)begin;
     r->counts[rank] = (int)(end - begin);
-    r->block_offsets[rank] = (int)first;
-    r->blocks[rank] = (int)(last - first);
+    r->block_offsets[rank] = (int)first + rank;
+    r->blocks[rank] = (int)(last - first) + 1;
   }
   r->begin_slice = (size_t)r->offsets[r->rank];
   r->end_slice = r->begin_slice + (size_t)r->counts[r->rank];
@@ -393,15 +393,25 @@ PetscErrorCode RheoReduceScalars(RheoReduce reduce, int n, const double *values,
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoReduceBlocks(RheoReduce reduce, const double *partial, double *sum)
+/* What a rank sends is its blocks and then its wish: `blocks` and `block_offsets` have room for it. */
+PetscErrorCode RheoReduceBlocks(RheoReduce reduce, const double *partial, double wish, double *sum,
+                                double *most)
 {
   RheoReduce r = reduce;
   PetscFunctionBeginUser;
-  int last = r->size - 1, n_blocks = r->block_offsets[last] + r->blocks[last];
-  PetscCall(GrowGathered(r, (size_t)n_blocks));
-  PetscCallMPI(MPI_Allgatherv(partial, r->blocks[r->rank], MPI_DOUBLE, r->gathered, r->blocks,
-                              r->block_offsets, MPI_DOUBLE, r->comm));
+  int last = r->size - 1, n = r->blocks[r->rank] - 1;
+  PetscCall(GrowGathered(r, (size_t)(r->block_offsets[last] + r->blocks[last])));
+  double *mine = r->gathered + r->block_offsets[r->rank];
+  memcpy(mine, partial, (size_t)n * sizeof *mine);
+  mine[n] = wish;
+  PetscCallMPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, r->gathered, r->blocks, r->block_offsets,
+                              MPI_DOUBLE, r->comm));
   *sum = 0;
-  for (int i = 0; i < n_blocks; ++i) *sum += r->gathered[i];
+  *most = wish;
+  for (int rank = 0; rank < r->size; ++rank) {
+    const double *of = r->gathered + r->block_offsets[rank];
+    for (int i = 0; i < r->blocks[rank] - 1; ++i) *sum += of[i];
+    *most = PetscMax(*most, of[r->blocks[rank] - 1]);
+  }
   PetscFunctionReturn(RHEO_OK);
 }

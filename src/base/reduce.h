@@ -37,8 +37,10 @@ PetscErrorCode RheoReduceAllgather(RheoReduce reduce, const float *slice, float 
 PetscErrorCode RheoReduceScalars(RheoReduce reduce, int n, const double *values, double *sums);
 
 /* A sum over the whole vector that is computed blockwise: partial (blocks of the slice) -> the sum in block order, on
- * every rank. For norms. Collective. */
-PetscErrorCode RheoReduceBlocks(RheoReduce reduce, const double *partial, double *sum);
+ * every rank. For norms. A rank's wish travels along, so that ranks agree on something without a message of its own: most is
+ * the largest of all. Collective. */
+PetscErrorCode RheoReduceBlocks(RheoReduce reduce, const double *partial, double wish, double *sum,
+                                double *most);
 
 /* Rows 0..n-1 cut over ranks: [begin, end) of this rank. Not collective. */
 void RheoRange(MPI_Comm comm, int64_t n, int64_t *begin, int64_t *end);

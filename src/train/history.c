@@ -1,6 +1,6 @@
 #include "train_impl.h"
 
-static void Columns(RheoHistory *history, double **column[RHEO_HISTORY_COLUMNS])
+void RheoHistoryColumns(RheoHistory *history, double **column[RHEO_HISTORY_COLUMNS])
 {
   column[0] = &history->epoch;
   column[1] = &history->step;
@@ -16,7 +16,7 @@ PetscErrorCode RheoHistoryAppend(RheoHistoryStore *store, const double entry[RHE
   int64_t n = store->view.n;
 
   PetscFunctionBeginUser;
-  Columns(&store->view, column);
+  RheoHistoryColumns(&store->view, column);
   if (n == store->capacity) {
     store->capacity = n ? 2 * n : 64;
     for (int k = 0; k < RHEO_HISTORY_COLUMNS; k++)
@@ -32,7 +32,7 @@ PetscErrorCode RheoHistoryClear(RheoHistoryStore *store)
   double **column[RHEO_HISTORY_COLUMNS];
 
   PetscFunctionBeginUser;
-  Columns(&store->view, column);
+  RheoHistoryColumns(&store->view, column);
   for (int k = 0; k < RHEO_HISTORY_COLUMNS; k++) PetscCall(PetscFree(*column[k]));
   *store = (RheoHistoryStore){0};
   PetscFunctionReturn(RHEO_OK);

@@ -169,7 +169,8 @@ static PetscErrorCode GradientNorm(RheoTrainer trainer, double *norm)
   trainer->clock.communication += MPI_Wtime() - before;
   RheoOptimiserNorms(&trainer->optimiser, trainer->gradient);
   before = MPI_Wtime();
-  PetscCall(RheoReduceBlocks(trainer->reduce, trainer->optimiser.partial, &sum));
+  PetscCall(RheoReduceBlocks(trainer->reduce, trainer->optimiser.partial, RheoGuardWish(trainer), &sum,
+                             &trainer->guard.most));
   trainer->clock.communication += MPI_Wtime() - before;
   *norm = sqrt(sum);
   PetscFunctionReturn(RHEO_OK);
@@ -396,6 +397,11 @@ PetscErrorCode RheoTrainerRun(RheoTrainer trainer)
   PetscFunctionBeginUser;
   PetscCall(RheoTrainerSetUp(trainer));
   PetscCall(StateStart(trainer));
+  PetscCall(RheoGuardStart(trainer, &ends));
+  if (trainer->state.batch > 0 && !ends) {
+    PetscCall(EpochBegin(trainer));
+    RheoGuardResume(trainer);
+  }
   if (!trainer->quiet)
     PetscCall(RheoProgressCreate(trainer->comm, "train", "epochs", (trainer->total - 1) / trainer->steps + 1,
                                  &progress));
@@ -407,8 +413,10 @@ PetscErrorCode RheoTrainerRun(RheoTrainer trainer)
       ends = PETSC_TRUE;
     } else if (StateIsLast(trainer))
       PetscCall(EpochEnd(trainer, progress, &ends));
+    PetscCall(RheoGuardStep(trainer, &ends));
   }
   if (progress) PetscCall(RheoProgressDestroy(&progress));
+  PetscCall(RheoGuardReport(trainer));
   PetscCall(HandOver(trainer));
   PetscCall(Report(trainer));
   PetscFunctionReturn(RHEO_OK);

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "../program/plan.h"
+#include "checkpoint.h"
 #include "train.h"
 
 /* ---- sampler.c: which rows go where ---- */
@@ -184,6 +185,7 @@ typedef struct {
   RheoHistory view;
   int64_t capacity;
 } RheoHistoryStore;
+void RheoHistoryColumns(RheoHistory *history, double **column[RHEO_HISTORY_COLUMNS]);
 PetscErrorCode RheoHistoryAppend(RheoHistoryStore *store, const double entry[RHEO_HISTORY_COLUMNS]);
 PetscErrorCode RheoHistoryClear(RheoHistoryStore *store);
 
@@ -208,6 +210,31 @@ typedef struct {
   int64_t rows;
   double steps, communication, stage; /* seconds; the first includes the others */
 } RheoTrainClock;
+
+/* ---- safeguard.c: when to save, and when to stop ---- */
+typedef struct {
+  PetscBool on, ended, stopped; /* ended: already in the checkpoint */
+  RheoSafeguard given;
+  const char *identity;
+  uint64_t fingerprint;
+  double most;             /* of what the ranks wished in the last step */
+  double begun, longest;   /* when that step was taken, and what a step took at most */
+  double written, writing; /* when the last checkpoint was, and what one took at most */
+  double deadline;         /* seconds of RheoSeconds */
+  int64_t last;            /* step of the latest checkpoint; -1: none */
+  int error;               /* errno of the last attempt */
+  double *loss; /* (shards of this rank, batch): restored, until the epoch's beginning is made again */
+} RheoGuard;
+
+/* From a checkpoint or not; ends where that was the end. After it, RheoGuardResume makes the rest of a begun epoch. */
+PetscErrorCode RheoGuardStart(RheoTrainer trainer, PetscBool *ends);
+void RheoGuardResume(RheoTrainer trainer);
+/* What this rank wishes to be done after the step. Not collective. */
+double RheoGuardWish(RheoTrainer trainer);
+/* After a step, and the epoch's end: does what was wished. ends: training does, and will where it is stopped. Collective. */
+PetscErrorCode RheoGuardStep(RheoTrainer trainer, PetscBool *ends);
+/* RHEO_STOPPED where it was stopped. Collective. */
+PetscErrorCode RheoGuardReport(RheoTrainer trainer);
 
 enum { RHEO_SUM_STEPS = 4096 }; /* whose losses travel together */
 
@@ -244,6 +271,7 @@ struct RheoTrainer_ {
   RheoHistoryStore history;
   RheoTrainReason reason;
   RheoTrainClock clock;
+  RheoGuard guard;
   PetscErrorCode failure; /* noted on this rank */
 };
 

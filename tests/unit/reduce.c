@@ -168,14 +168,15 @@ static void BlocksAreSummedInOrder(void **state)
   for (size_t j = 0; j < sizeof lengths / sizeof *lengths; ++j) {
     RheoReduce reduce;
     size_t begin, end;
-    double partial[32], sum, expected = 0;
+    double partial[32], sum, most, expected = 0;
     int n_blocks = (int)((lengths[j] + RHEO_REDUCE_BLOCK - 1) / RHEO_REDUCE_BLOCK);
     OK(RheoReduceCreate(PETSC_COMM_WORLD, 16, lengths[j], &reduce));
     OK(RheoReduceGetSlice(reduce, &begin, &end));
     assert_int_equal(begin % RHEO_REDUCE_BLOCK && begin != lengths[j], 0);
     for (size_t b = begin, k = 0; b < end; b += RHEO_REDUCE_BLOCK)
       partial[k++] = Scalar((int)(b / RHEO_REDUCE_BLOCK), 7);
-    OK(RheoReduceBlocks(reduce, partial, &sum));
+    OK(RheoReduceBlocks(reduce, partial, rank == size - 1 ? 3 : -1, &sum, &most));
+    assert_true(most == 3);
     for (int b = 0; b < n_blocks; ++b) expected += Scalar(b, 7);
     assert_true(sum == expected);
     OK(RheoReduceDestroy(&reduce));
