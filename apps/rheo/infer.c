@@ -68,12 +68,13 @@ static PetscErrorCode TruncateOnce(Run *run, int round, const RheoTruncateConfig
 
 /* Afterwards the deck says what the last training is: a cut prior and no more rounds. So the files that carry it can be made
  * again from it. Study and posterior follow the deck. */
-static PetscErrorCode Truncate(Run *run, Study *study, RheoPosterior *posterior)
+static PetscErrorCode Truncate(Run *run, Study *study, RheoPosterior *posterior, int *rounds)
 {
   RheoTruncateConfig config;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "truncate", RheoTruncateKeys, &config));
+  *rounds = config.rounds;
   if (!config.rounds) PetscFunctionReturn(RHEO_OK);
   for (int round = 1; round <= config.rounds; round++) PetscCall(TruncateOnce(run, round, &config));
   PetscCall(RheoDeckSet(run->deck, "truncate.rounds", "0"));
@@ -93,6 +94,7 @@ static PetscErrorCode Infer(Run *run)
   Samples samples;
   Study study;
   PetscBool of_data_set;
+  int rounds = 0;
 
   PetscFunctionBeginUser;
   PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
@@ -104,8 +106,8 @@ static PetscErrorCode Infer(Run *run)
   PetscCall(RheoDeckRead(run->deck, "check", CheckKeys, &check));
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
   PetscCall(SetUp(run, &study, &posterior));
-  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
-  if (!data.file) PetscCall(Truncate(run, &study, &posterior));
+  PetscCall(SafeguardOpen(run));
+  if (!data.file) PetscCall(Truncate(run, &study, &posterior, &rounds));
   if (!data.file) PetscCall(SimulateToFile(run, &study, RunPath(run, "data.h5")));
   PetscCall(TrainFromFile(run, data.file ? data.file : RunPath(run, "data.h5"), RunPath(run, "model.h5"),
                           &posterior));
@@ -119,6 +121,12 @@ static PetscErrorCode Infer(Run *run)
     PetscCall(CheckAgainst(run, study.d, samples.n, samples.theta, check.reference, &yaml));
   PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "infer", run->deck));
   RheoYamlText(&yaml, "output", run->config.output);
+  for (int round = 1; round <= rounds; round++) {
+    char name[32];
+    snprintf(name, sizeof name, "round%d", round);
+    PetscCall(SafeguardClose(run, name));
+  }
+  PetscCall(SafeguardClose(run, ""));
   PetscCall(SamplesFree(&samples));
   PetscCall(RheoPosteriorDestroy(&posterior));
   PetscCall(StudyDestroy(&study));

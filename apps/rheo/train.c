@@ -4,6 +4,7 @@
 
 PetscErrorCode TrainFromFile(Run *run, const char *data, const char *path, RheoPosterior *posterior)
 {
+  RheoSafeguard guard;
   RheoTable *table;
 
   PetscFunctionBeginUser;
@@ -22,9 +23,12 @@ PetscErrorCode TrainFromFile(Run *run, const char *data, const char *path, RheoP
   RheoInputCheck(x->width == RheoPosteriorDataSize(*posterior), run->comm,
                  "%s: has %d columns of data, the simulator of the deck gives %d", data, x->width,
                  RheoPosteriorDataSize(*posterior));
+  PetscCall(SafeguardCatch(run, &guard));
+  PetscCall(RheoPosteriorSetSafeguard(*posterior, &guard));
   PetscCall(RheoPosteriorTrain(*posterior, table->n, theta->value, x->value, weight ? weight->value : NULL));
   PetscCall(RheoTableDestroy(&table));
   PetscCall(RheoPosteriorSave(*posterior, path));
+  PetscCall(SafeguardRelease(run, path));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -80,11 +84,12 @@ static PetscErrorCode Train(Run *run)
   }
   PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
-  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
+  PetscCall(SafeguardOpen(run));
   PetscCall(TrainFromFile(run, data.file ? data.file : RunPath(run, "data.h5"), path, &posterior));
   if (plot.figures) PetscCall(PlotTraining(run, posterior));
   PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "train", run->deck));
   PetscCall(PrintTraining(&yaml, posterior));
+  PetscCall(SafeguardClose(run, ""));
   PetscCall(RheoPosteriorDestroy(&posterior));
   PetscFunctionReturn(RHEO_OK);
 }

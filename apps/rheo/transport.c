@@ -302,12 +302,17 @@ static PetscErrorCode Open(Run *run, RheoTransport *model)
 
 static PetscErrorCode TrainModel(Run *run, RheoTransport *model)
 {
+  RheoSafeguard guard;
+
   PetscFunctionBeginUser;
   RheoInputCheck(!run->is_file, run->comm, "%s: training needs a deck", run->target);
   PetscCall(RheoTransportCreate(run->deck, model));
-  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
+  PetscCall(SafeguardOpen(run));
+  PetscCall(SafeguardCatch(run, &guard));
+  PetscCall(RheoTransportSetSafeguard(*model, &guard));
   PetscCall(RheoTransportTrain(*model));
   PetscCall(RheoTransportSave(*model, RunPath(run, "model.h5")));
+  PetscCall(SafeguardRelease(run, RunPath(run, "model.h5")));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -334,6 +339,7 @@ PetscErrorCode TransportTrain(Run *run)
                            h->validation_loss));
   }
   PetscCall(PrintTrainingOf(&yaml, model));
+  PetscCall(SafeguardClose(run, ""));
   PetscCall(Close(run, &model));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -355,6 +361,7 @@ PetscErrorCode TransportInfer(Run *run)
   PetscCall(PrintTrainingOf(&yaml, model));
   if (check.run.n != 1 || strcmp(check.run.v[0], "none")) PetscCall(CheckModel(run, model, &yaml));
   RheoYamlText(&yaml, "output", run->config.output);
+  PetscCall(SafeguardClose(run, ""));
   PetscCall(Close(run, &model));
   PetscFunctionReturn(RHEO_OK);
 }

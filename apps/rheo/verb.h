@@ -62,6 +62,7 @@ typedef struct {
   PetscBool is_file; /* the target is one of Rheo's HDF5 files */
   const char *kind;  /* of it */
   RunConfig config;
+  RheoSafeguard guard; /* of trainings, see SafeguardOpen */
 } Run;
 
 struct Verb {
@@ -84,6 +85,16 @@ PetscErrorCode RunClose(Run *run);                     /* run.yaml */
 const char *RunPath(const Run *run, const char *name); /* DIR/name, interned */
 
 /* ---- pieces that several verbs are made of ---- */
+
+/* Before the first work of a verb that trains: reads how trainings are saved and makes the folders. */
+PetscErrorCode SafeguardOpen(Run *run);
+/* Of a training whose checkpoints go to DIR/checkpoint. From Catch on SIGTERM, SIGINT and SIGUSR1 ask it to stop, a second one
+ * a while later ends the program; Release, when the result is written to path, stops a run that was asked to after its
+ * training's last step. */
+PetscErrorCode SafeguardCatch(Run *run, RheoSafeguard *guard);
+PetscErrorCode SafeguardRelease(Run *run, const char *path);
+/* When all is done: takes away the checkpoints in DIR/NAME; NAME "" for DIR itself. */
+PetscErrorCode SafeguardClose(Run *run, const char *name);
 
 /* Prior, simulator and derived quantities of a deck. A study of a model that only answers has no simulator (NULL; c is
  * the model's), so that a model can be asked where its simulator is not. */

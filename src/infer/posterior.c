@@ -106,7 +106,8 @@ PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *thet
   rows.value[1] = y;
   rows.weight = weight ? w : NULL;
   PetscCall(RheoDensityFit(p->density, rows.n, t, y));
-  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, &rows, p->density, &p->training));
+  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, &rows, p->density, p->guarded ? &p->guard : NULL,
+                            &p->training));
   PetscCall(PetscFree3(t, y, w));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -120,6 +121,14 @@ static PetscErrorCode ToFile(RheoPosterior p, double *sizes, RheoModelFile *file
   sizes[0] = p->d;
   sizes[1] = p->c;
   file->extra[0] = (RheoExtra){"sizes", 2, sizes};
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoPosteriorSetSafeguard(RheoPosterior posterior, const RheoSafeguard *guard)
+{
+  PetscFunctionBeginUser;
+  posterior->guarded = PETSC_TRUE;
+  posterior->guard = *guard;
   PetscFunctionReturn(RHEO_OK);
 }
 

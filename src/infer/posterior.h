@@ -12,6 +12,7 @@
  */
 #pragma once
 #include "../sim/simulator.h"
+#include "../train/checkpoint.h"
 #include "../train/model_file.h"
 #include "../train/train.h"
 
@@ -27,6 +28,8 @@ PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior);
  * them. Collective. */
 PetscErrorCode RheoPosteriorTrain(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                   const double *weight);
+/* Checkpoints of the training to come, and what may stop it (train/checkpoint.h). guard is copied. Not collective. */
+PetscErrorCode RheoPosteriorSetSafeguard(RheoPosterior posterior, const RheoSafeguard *guard);
 PetscErrorCode RheoPosteriorSave(RheoPosterior posterior, const char *path);                 /* collective */
 PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior *posterior); /* collective */
 

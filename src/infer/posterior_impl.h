@@ -22,6 +22,8 @@ struct RheoPosterior_ {
   int *transform; /* (c) place in RHEO_DATA_TRANSFORM_RULE */
   RheoDensity density;
   RheoTraining training;
+  PetscBool guarded;
+  RheoSafeguard guard;
 };
 
 /* ---- data.c: the data as the network sees them ---- */

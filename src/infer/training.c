@@ -31,8 +31,42 @@ PetscErrorCode RheoTrainingFree(RheoTraining *training)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* What the deck says of model and training. Rows have a fingerprint of their own, wherever they come from, and what is done
+ * with the model afterwards may change between a training and its continuation. */
+static PetscErrorCode Identity(RheoDeck deck, const char **identity)
+{
+  static const char *const other[] = {"title",    "sample",      "check",    "plot",
+                                      "simulate", "observation", "truncate", "data.file"};
+  const char *text, *name;
+  RheoDeck copy;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckGetText(deck, &text));
+  PetscCall(RheoDeckGetName(deck, &name));
+  PetscCall(RheoDeckCreate(PETSC_COMM_SELF, &copy));
+  PetscCall(RheoDeckLoadText(copy, name, text));
+  for (size_t i = 0; i < sizeof other / sizeof *other; i++) PetscCall(RheoDeckRemove(copy, other[i]));
+  PetscCall(RheoDeckGetText(copy, &text));
+  *identity = RheoIntern(text);
+  PetscCall(RheoDeckDestroy(&copy));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Run(RheoTrainer trainer, RheoDeck deck, const RheoSafeguard *guard)
+{
+  const char *identity = NULL;
+
+  PetscFunctionBeginUser;
+  if (guard) {
+    PetscCall(Identity(deck, &identity));
+    PetscCall(RheoTrainerSetSafeguard(trainer, guard, identity));
+  }
+  PetscCall(RheoTrainerRun(trainer));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, const RheoRows *rows, RheoDensity density,
-                               RheoTraining *training)
+                               const RheoSafeguard *guard, RheoTraining *training)
 {
   RheoParams params = RheoDensityParams(density);
   const RheoHistory *history;
@@ -49,7 +83,9 @@ PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, const RheoRows *row
   PetscCall(RheoTrainerSetObjective(trainer, RheoDensityObjective(density), RheoDensityModel(density),
                                     RheoDensityScope(density)));
   PetscCall(RheoTrainerSetParams(trainer, params, RheoDensityValues(density)));
-  PetscCall(RheoTrainerRun(trainer));
+  const PetscErrorCode code = Run(trainer, deck, guard);
+  if (code == RHEO_STOPPED) PetscCall(RheoTrainerDestroy(&trainer));
+  PetscCall(code);
   PetscCall(RheoTrainerGetReason(trainer, &training->reason));
   PetscCall(RheoTrainerGetSpeed(trainer, &training->rows_per_second, &training->communication));
   PetscCall(RheoTrainerGetHistory(trainer, &history));

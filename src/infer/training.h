@@ -1,6 +1,7 @@
 /* What a training leaves behind beside the parameters: history, optimiser state, speed. It goes into the model file, so that
  * a loaded model tells how it was made and its training can go on. */
 #pragma once
+#include "../train/checkpoint.h"
 #include "../train/model_file.h"
 #include "density.h"
 
@@ -12,9 +13,10 @@ typedef struct {
   double rows_per_second, communication; /* as RheoTrainerGetSpeed */
 } RheoTraining;
 
-/* Trains density on rows, by section `train` of the deck. Frees what training held before. Collective. */
+/* Trains density on rows, by section `train` of the deck; guard NULL: without checkpoints. Frees what training held before.
+ * RHEO_STOPPED as RheoTrainerRun. Collective. */
 PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, const RheoRows *rows, RheoDensity density,
-                               RheoTraining *training);
+                               const RheoSafeguard *guard, RheoTraining *training);
 PetscErrorCode RheoTrainingFree(RheoTraining *training);
 
 /* To a file, which borrows, and from one, which is copied, values included. A file whose layout is another is RHEO_ERR_INPUT

@@ -156,7 +156,8 @@ PetscErrorCode RheoTransportTrain(RheoTransport t)
                          .width = {RheoDataSetSize(t->target), c},
                          .value = {x, c ? context : NULL}};
   PetscCall(RheoDensityFit(t->density, rows.n, x, c ? context : NULL));
-  PetscCall(RheoTrainingRun(t->deck, t->seed, &rows, t->density, &t->training));
+  PetscCall(
+      RheoTrainingRun(t->deck, t->seed, &rows, t->density, t->guarded ? &t->guard : NULL, &t->training));
   model->source = NULL;
   model->n_source = 0;
   PetscCall(PetscFree(x));
@@ -171,6 +172,14 @@ static PetscErrorCode ToFile(RheoTransport t, RheoModelFile *file)
   *file = (RheoModelFile){.estimator = "transport"};
   RheoTrainingPut(&t->training, t->density, file);
   PetscCall(RheoDeckGetText(t->deck, &file->deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportSetSafeguard(RheoTransport t, const RheoSafeguard *guard)
+{
+  PetscFunctionBeginUser;
+  t->guarded = PETSC_TRUE;
+  t->guard = *guard;
   PetscFunctionReturn(RHEO_OK);
 }
 

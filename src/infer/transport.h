@@ -12,6 +12,7 @@
 #pragma once
 #include "../cnf/solve.h"
 #include "../sim/dataset.h"
+#include "../train/checkpoint.h"
 #include "../train/model_file.h"
 
 typedef struct RheoTransport_ *RheoTransport;
@@ -25,6 +26,8 @@ PetscErrorCode RheoTransportGetSections(int *n, const RheoSection **sections);
  * train.batch are RHEO_ERR_INPUT. */
 PetscErrorCode RheoTransportCreate(RheoDeck deck, RheoTransport *transport);
 PetscErrorCode RheoTransportDestroy(RheoTransport *transport);
+/* Checkpoints of the training to come, and what may stop it (train/checkpoint.h). guard is copied. Not collective. */
+PetscErrorCode RheoTransportSetSafeguard(RheoTransport transport, const RheoSafeguard *guard);
 PetscErrorCode RheoTransportTrain(RheoTransport transport);
 PetscErrorCode RheoTransportSave(RheoTransport transport, const char *path);
 /* A model does not need the data it was trained on, unless these are where samples start or what checks compare with. */

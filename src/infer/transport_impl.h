@@ -15,6 +15,8 @@ struct RheoTransport_ {
   RheoDensity density;
   RheoSolveConfig solve;
   RheoTraining training;
+  PetscBool guarded;
+  RheoSafeguard guard;
 };
 
 /* ---- transport_source.c: what samples start from ---- */
