@@ -177,6 +177,31 @@ static void place_of_row_is_nothing(void **state)
   }
 }
 
+/* Nor on how many rows there are: few are multiplied without packing. */
+static void number_of_rows_is_nothing(void **state)
+{
+  enum { M = 45, K = 61, MOST = 300 };
+  static float a[M * K], b[K * MOST], c[M * MOST], few[M * MOST];
+  Product product[4];
+  (void)state;
+  for (int i = 0; i < K * MOST; i++) b[i] = (float)sin(i);
+  for (int i = 0; i < M * K; i++) a[i] = (float)cos(i * 1.7);
+  for (int p = products(product), k = product_is_fast() ? 0 : 1; k < p; k++)
+    for (int n = 1; n <= MOST; n += n < 80 ? 1 : 13) {
+      float *own = allocate(product[k].scratch(n, K), sizeof *own);
+      product[k].single(0, 0, M, n, K, a, K, b, MOST, 0, c, MOST, own);
+      for (int m = 1; m <= 9; m++) {
+        memset(few, 0, sizeof few);
+        product[k].single(0, 0, m, n, K, a, K, b, MOST, 0, few, MOST, own);
+        for (int i = 0; i < m; i++) {
+          assert_memory_equal(c + i * MOST, few + i * MOST, (size_t)n * sizeof *c);
+          for (int j = n; j < MOST; j++) assert_true(few[i * MOST + j] == 0);
+        }
+      }
+      free(own);
+    }
+}
+
 static void not_finite(void **state)
 {
   float a[6] = {1, 2, NAN, 4, 5, 6}, b[6] = {1, INFINITY, 2, 0, 3, 1}, c[4], e[4096];
@@ -193,6 +218,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(small),
       cmocka_unit_test(large),
       cmocka_unit_test(place_of_row_is_nothing),
+      cmocka_unit_test(number_of_rows_is_nothing),
       cmocka_unit_test(not_finite),
   };
   return RUN_TESTS(argc, argv, tests);
