@@ -97,6 +97,7 @@ PetscErrorCode PlanCreate(RheoProgram program, RheoPrecision precision, int with
   plan->precision = precision;
   plan->real = precision == RHEO_SINGLE ? sizeof(float) : sizeof(double);
   plan->function = precision == RHEO_SINGLE ? PlanSteps_single : PlanSteps_double;
+  plan->is_fixed = (without & PLAN_FIXED) != 0;
   PetscCall(note_interface(plan, program, n_out, out));
   PetscCall(PetscMalloc1(n_out, &id));
   PetscCall(PlanSimplify(program, without, n_out, out, &plan->graph, id));
@@ -110,6 +111,7 @@ PetscErrorCode PlanCreate(RheoProgram program, RheoPrecision precision, int with
   PetscCall(PlanGroups(&plan->graph, without, &n_unit, &unit));
   PetscCall(PlanPlaceTargets(plan, id));
   PetscCall(PlanSteps(plan, n_unit, unit, id));
+  if (plan->is_fixed) PetscCall(PlanFixed(plan));
   PetscCall(PlanArena(plan));
   PetscCall(fill_constants(plan));
   take_stock(plan, program->n);
@@ -123,6 +125,14 @@ PetscErrorCode RheoPlanCreate(RheoProgram program, RheoPrecision precision, int 
 {
   PetscFunctionBeginUser;
   PetscCall(PlanCreate(program, precision, 0, n_out, out, plan));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoPlanCreateFixed(RheoProgram program, RheoPrecision precision, int n_out,
+                                   const RheoVal *out, RheoPlan *plan)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PlanCreate(program, precision, PLAN_FIXED, n_out, out, plan));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -17,6 +17,10 @@ typedef struct RheoWork_ *RheoWork;
  * building is reported here (PETSC_ERR_ARG_WRONG). Not collective. */
 PetscErrorCode RheoPlanCreate(RheoProgram program, RheoPrecision precision, int n_out, const RheoVal *out,
                               RheoPlan *plan);
+/* The same for parameters that stay as they are over many runs, a trained model's: what depends on them alone is computed by
+ * RheoPlanPrepare, once for each workspace. The results are the same bits. */
+PetscErrorCode RheoPlanCreateFixed(RheoProgram program, RheoPrecision precision, int n_out,
+                                   const RheoVal *out, RheoPlan *plan);
 PetscErrorCode RheoPlanDestroy(RheoPlan *plan);
 PetscErrorCode RheoWorkCreate(RheoPlan plan, RheoWork *work); /* the arena; 64-byte aligned */
 PetscErrorCode RheoWorkDestroy(RheoWork *work);
@@ -25,6 +29,12 @@ PetscErrorCode RheoWorkDestroy(RheoWork *work);
  * precision, row-major, owned by the caller, not overlapping. An input that nothing needs may be NULL. Never
  * fails: what is not finite comes out as such. */
 void RheoPlanRun(RheoPlan plan, RheoWork work, const void *params, const void *const *in, void *const *out);
+
+/* RheoPlanRun in two parts, for plans made by RheoPlanCreateFixed: Prepare, then RunPrepared as often as params (P) stay as they
+ * are and the workspace is used for nothing else. */
+void RheoPlanPrepare(RheoPlan plan, RheoWork work, const void *params);
+void RheoPlanRunPrepared(RheoPlan plan, RheoWork work, const void *params, const void *const *in,
+                         void *const *out);
 
 /* Any number of rows: row-wise inputs are (n_rows, width), the others as for Run; every output must have
  * first dimension B and becomes (n_rows, ...). Runs block by block; the last one is padded with copies of the

@@ -20,6 +20,11 @@ static void life_times(RheoPlan plan)
       if (s > buffer->last) buffer->last = s;
     }
   }
+  /* What later runs read of the first steps' results has to outlive each of them. */
+  for (int k = 0; k < plan->n_buffer && plan->is_fixed; k++) {
+    PlanBuffer *buffer = &plan->buffer[k];
+    if (buffer->first < plan->n_fixed && buffer->last >= plan->n_fixed) buffer->last = plan->n_step;
+  }
 }
 
 /* ---- Results in the place of arguments ---- */

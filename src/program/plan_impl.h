@@ -152,6 +152,8 @@ struct RheoPlan_ {
   int *out_first;             /* first dimension of an output */
   int n_step, step_capacity;
   PlanStep *step;
+  int is_fixed; /* made for parameters that stay: the first n_fixed steps depend on nothing else */
+  int n_fixed;
   int n_buffer, buffer_capacity;
   PlanBuffer *buffer;
   PlanPlace *place, *dense; /* by node; dense: a copy made for a reader that needs one */
@@ -170,8 +172,8 @@ struct RheoWork_ {
   char **rows_in, **rows_out; /* pointers of one block of RunRows */
 };
 
-/* RheoPlanCreate with passes left out, for tests that compare. */
-enum { PLAN_WITHOUT_GROUPS = 1, PLAN_WITHOUT_RULES = 2 };
+/* RheoPlanCreate with passes left out, for tests that compare, or for fixed parameters. */
+enum { PLAN_WITHOUT_GROUPS = 1, PLAN_WITHOUT_RULES = 2, PLAN_FIXED = 4 };
 PetscErrorCode PlanCreate(RheoProgram program, RheoPrecision precision, int without, int n_out,
                           const RheoVal *out, RheoPlan *plan);
 
@@ -194,6 +196,9 @@ PlanOperand PlanOperandOf(const PlanPlace *place);
 /* How an iteration over `shape` walks over a tensor of shape `own` at place, broadcast. */
 PlanWalk PlanWalkOf(RheoShape shape, RheoShape own, const PlanPlace *place);
 PetscErrorCode PlanStepGroup(RheoPlan plan, const PlanUnit *unit, const int *is_stored);
+
+/* plan_fixed.c: steps that depend on parameters alone come first, in their order. */
+PetscErrorCode PlanFixed(RheoPlan plan);
 
 /* plan_arena.c */
 PetscErrorCode PlanArena(RheoPlan plan);

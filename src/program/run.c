@@ -2,16 +2,39 @@
 #include "plan_impl.h"
 #include <string.h>
 
-void RheoPlanRun(RheoPlan plan, RheoWork work, const void *params, const void *const *in, void *const *out)
+static void run_steps(RheoPlan plan, RheoWork work, const void *params, int begin, int end)
 {
   char **base = work->base;
   base[PLAN_BASE_ARENA] = work->memory;
   base[PLAN_BASE_PARAMS] = (char *)params;
   base[PLAN_BASE_CONSTANTS] = plan->constants;
   base[PLAN_BASE_SCRATCH] = work->memory + plan->arena_bytes;
-  for (int i = 0; i < plan->n_in; i++) base[PLAN_BASE_IN + i] = in ? (char *)in[i] : NULL;
-  for (int i = 0; i < plan->n_out; i++) base[PLAN_BASE_IN + plan->n_in + i] = out[i];
-  for (int s = 0; s < plan->n_step; s++) plan->function[plan->step[s].kind](plan, &plan->step[s], base);
+  for (int s = begin; s < end; s++) plan->function[plan->step[s].kind](plan, &plan->step[s], base);
+}
+
+static void bind(RheoPlan plan, RheoWork work, const void *const *in, void *const *out)
+{
+  char **base = work->base + PLAN_BASE_IN;
+  for (int i = 0; i < plan->n_in; i++) base[i] = in ? (char *)in[i] : NULL;
+  for (int i = 0; i < plan->n_out; i++) base[plan->n_in + i] = out[i];
+}
+
+void RheoPlanRun(RheoPlan plan, RheoWork work, const void *params, const void *const *in, void *const *out)
+{
+  bind(plan, work, in, out);
+  run_steps(plan, work, params, 0, plan->n_step);
+}
+
+void RheoPlanPrepare(RheoPlan plan, RheoWork work, const void *params)
+{
+  run_steps(plan, work, params, 0, plan->n_fixed);
+}
+
+void RheoPlanRunPrepared(RheoPlan plan, RheoWork work, const void *params, const void *const *in,
+                         void *const *out)
+{
+  bind(plan, work, in, out);
+  run_steps(plan, work, params, plan->n_fixed, plan->n_step);
 }
 
 /* The rows of the last block, the last one repeated. */

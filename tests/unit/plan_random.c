@@ -27,6 +27,17 @@ static size_t out_size(const RandomProgram *r, int i)
   return RheoShapeSize(rx_shape(r->out[i]));
 }
 
+/* All of the plan; or, where parameters are fixed, its first part once and the rest again and again. */
+static void run(RheoPlan plan, RheoWork work, const void *params, const void *const *in, void *const *out)
+{
+  if (!plan->is_fixed) {
+    RheoPlanRun(plan, work, params, in, out);
+    return;
+  }
+  RheoPlanPrepare(plan, work, params);
+  for (int k = 0; k < 3; k++) RheoPlanRunPrepared(plan, work, params, in, out);
+}
+
 static Results run_double(const RandomProgram *r, RheoPlan plan, RheoWork work)
 {
   Results results;
@@ -34,7 +45,7 @@ static Results run_double(const RandomProgram *r, RheoPlan plan, RheoWork work)
     results.out[i] = malloc((out_size(r, i) + GUARD) * sizeof(double));
     for (size_t j = 0; j < out_size(r, i) + GUARD; j++) results.out[i][j] = 12345.;
   }
-  RheoPlanRun(plan, work, r->param, (const void *const *)r->in, (void *const *)results.out);
+  run(plan, work, r->param, (const void *const *)r->in, (void *const *)results.out);
   for (int i = 0; i < r->n_out; i++)
     for (int j = 0; j < GUARD; j++) assert_true(results.out[i][out_size(r, i) + (size_t)j] == 12345.);
   return results;
@@ -48,7 +59,7 @@ static Results run_single(const RandomProgram *r, RheoPlan plan, RheoWork work)
   for (int i = 0; i < r->n_in; i++)
     in[i] = as_float(RheoShapeSize(RheoProgramInputShape(r->program, i)), r->in[i]);
   for (int i = 0; i < r->n_out; i++) out[i] = malloc(out_size(r, i) * sizeof(float));
-  RheoPlanRun(plan, work, param, (const void *const *)in, (void *const *)out);
+  run(plan, work, param, (const void *const *)in, (void *const *)out);
   for (int i = 0; i < r->n_out; i++) {
     results.out[i] = malloc(out_size(r, i) * sizeof(double));
     for (size_t j = 0; j < out_size(r, i); j++) results.out[i][j] = out[i][j];
@@ -82,6 +93,28 @@ static double difference(const RandomProgram *r, const Results *a, Interpretatio
   return worst;
 }
 
+/* With fixed parameters the same bits come out. Returns how many steps did not have to be run again. */
+static int check_fixed(const RandomProgram *r, int precision, const Results *all)
+{
+  RheoPlan plan;
+  RheoWork work;
+  OK(PlanCreate(r->program, precision ? RHEO_DOUBLE : RHEO_SINGLE, PLAN_FIXED, r->n_out, r->out, &plan));
+  OK(RheoWorkCreate(plan, &work));
+  memset(work->memory, 0xff, plan->arena_bytes + plan->scratch_bytes);
+  Results results = precision ? run_double(r, plan, work) : run_single(r, plan, work);
+  for (int i = 0; i < r->n_out; i++)
+    for (size_t j = 0; j < out_size(r, i); j++)
+      if (results.out[i][j] != all->out[i][j] && !(isnan(results.out[i][j]) && isnan(all->out[i][j])))
+        fail_msg("fixed parameters: output %d is %.17g, not %.17g", i, results.out[i][j], all->out[i][j]);
+  const int n_fixed = plan->n_fixed;
+  results_free(r, &results);
+  OK(RheoWorkDestroy(&work));
+  OK(RheoPlanDestroy(&plan));
+  return n_fixed;
+}
+
+static int n_fixed_steps; /* over all programs */
+
 static void check_seed(uint64_t seed, int kind, int n_steps, double tolerance[2], double worst[2])
 {
   RandomProgram r = random_program_make(seed, kind, n_steps);
@@ -101,6 +134,7 @@ static void check_seed(uint64_t seed, int kind, int n_steps, double tolerance[2]
       fail_msg("seed %llu kind %d: off by %g in %s", (unsigned long long)seed, kind, d,
                precision ? "double" : "single");
     }
+    n_fixed_steps += check_fixed(&r, precision, &results);
     results_free(&r, &results);
     OK(RheoWorkDestroy(&work));
     OK(RheoPlanDestroy(&plan));
@@ -113,7 +147,9 @@ static void check_kind(int kind, int n, int n_steps, double single)
 {
   double worst[2] = {0, 0}, tolerance[2] = {single, 1e-9};
   for (int seed = 0; seed < n; seed++) check_seed((uint64_t)seed, kind, n_steps, tolerance, worst);
-  printf("kind %d: %d programs, largest differences %.2g single, %.2g double\n", kind, n, worst[0], worst[1]);
+  printf("kind %d: %d programs, largest differences %.2g single, %.2g double; %d steps of parameters alone\n",
+         kind, n, worst[0], worst[1], n_fixed_steps);
+  assert_true(n_fixed_steps > 0);
 }
 
 static void plain(void **state)
