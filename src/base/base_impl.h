@@ -1,6 +1,8 @@
 /* What the files of base share among themselves. */
 #pragma once
 #include "error.h"
+#include "log.h"
+#include <hdf5.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +12,13 @@ void *RheoInternMemory(size_t n_bytes);
 void RheoInternFree(void);
 
 void RheoErrorHandlerPush(void);
+PetscBool RheoErrorIsQuiet(void);
+RheoLogLevel RheoLogGetLevel(void);
+
+/* What RheoLibraryMessage tells of HDF5 comes through this. */
+herr_t RheoHdf5Complaint(hid_t stack, void *context);
+/* Whether RheoInitialize was called and RheoFinalize was not. */
+PetscBool RheoIsInitialized(void);
 
 /* Events of PETSc's log are made anew whenever PETSc starts. */
 PetscErrorCode RheoEventsRegister(void);

@@ -20,6 +20,10 @@ const char *RheoErrorMessage(void)
 {
   return error_state.message;
 }
+PetscBool RheoErrorIsQuiet(void)
+{
+  return error_state.quiet;
+}
 void RheoErrorSetQuiet(PetscBool quiet)
 {
   error_state.quiet = quiet;

@@ -12,6 +12,11 @@ void RheoLogSetLevel(RheoLogLevel level)
   log_level = level;
 }
 
+RheoLogLevel RheoLogGetLevel(void)
+{
+  return log_level;
+}
+
 PetscBool RheoLogIsOn(void)
 {
   return log_level >= RHEO_LOG_INFO ? PETSC_TRUE : PETSC_FALSE;

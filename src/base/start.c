@@ -1,5 +1,6 @@
 /* Start and end of a program: MPI and PETSc, threads of the BLAS, error handlers of the libraries. */
 #include "base_impl.h"
+#include "guest.h"
 #include "log.h"
 #include <dlfcn.h>
 #include <gsl/gsl_errno.h>
@@ -37,7 +38,7 @@ static herr_t NoteHdf5Frame(unsigned depth, const H5E_error2_t *frame, void *con
   return 0;
 }
 
-static herr_t FromHdf5(hid_t stack, void *context)
+herr_t RheoHdf5Complaint(hid_t stack, void *context)
 {
   (void)context;
   library_message[0] = 0;
@@ -99,6 +100,11 @@ static PetscErrorCode LogToStderr(void)
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscBool RheoIsInitialized(void)
+{
+  return (PetscBool)(start.depth > 0);
+}
+
 PetscErrorCode RheoInitialize(int *argc, char ***argv)
 {
   if (start.depth++) return RHEO_OK;
@@ -121,7 +127,7 @@ PetscErrorCode RheoInitialize(int *argc, char ***argv)
   RheoErrorHandlerPush();
   gsl_set_error_handler(FromGsl);
   H5dont_atexit(); /* after a damaged file its clean-up at exit complains to stderr; every file is closed by then */
-  H5Eset_auto2(H5E_DEFAULT, FromHdf5, NULL);
+  H5Eset_auto2(H5E_DEFAULT, RheoHdf5Complaint, NULL);
   return RheoEventsRegister();
 }
 
@@ -146,6 +152,6 @@ PetscErrorCode RheoFinalize(void)
   PetscErrorCode code = PetscPopErrorHandler();
   if (!code && start.started_petsc) code = PetscFinalize();
   memset(&start, 0, sizeof start);
-  RheoInternFree();
+  if (!RheoGuestIsHere()) RheoInternFree();
   return code;
 }
