@@ -28,6 +28,8 @@ PetscErrorCode RheoDensityDestroy(RheoDensity *density)
   PetscFunctionBeginUser;
   if (!q) PetscFunctionReturn(RHEO_OK);
   if (q->data) PetscCall(q->type->destroy(q));
+  PetscCall(RheoPlanDestroy(&q->one_sample));
+  PetscCall(RheoPlanDestroy(&q->one_log_prob));
   PetscCall(RheoParamsDestroy(&q->params));
   free(q->values);
   PetscCall(PetscFree(*density));

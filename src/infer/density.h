@@ -54,6 +54,19 @@ PetscErrorCode RheoDensitySample(RheoDensity density, const RheoDensityRows *row
 PetscErrorCode RheoDensityLogProb(RheoDensity density, const RheoDensityRows *rows, const double *z,
                                   double *log_q);
 
+/* One row at a time, as soon as can be: for those inside a simulation. A workspace belongs to one thread; the density, whose
+ * values may not change meanwhile, to all. Sample and LogProb allocate nothing, take no locks, call neither PETSc nor MPI and
+ * give what RheoDensitySample and RheoDensityLogProb give, to the bit. A `cnf` has no such way. */
+typedef struct RheoDensityOne_ *RheoDensityOne;
+PetscBool RheoDensityHasOne(RheoDensity density);
+/* One thread at a time: the first one compiles. */
+PetscErrorCode RheoDensityOneCreate(RheoDensity density, RheoDensityOne *one);
+PetscErrorCode RheoDensityOneDestroy(RheoDensityOne *one);
+/* context (C), z (D), log_q (1) or NULL. */
+void RheoDensityOneSample(RheoDensityOne one, const float *context, uint64_t seed, uint64_t number, double *z,
+                          double *log_q);
+void RheoDensityOneLogProb(RheoDensityOne one, const float *context, const double *z, double *log_q);
+
 /* The density for one context (C) in double precision, point by point, with its gradient: for optimisers. */
 typedef struct RheoDensityPoint_ *RheoDensityPoint;
 PetscErrorCode RheoDensityPointCreate(RheoDensity density, const float *context, RheoDensityPoint *point);

@@ -1,5 +1,4 @@
 /* A discrete flow as a density: two plans in single precision, one in double for points. */
-#include "../program/plan.h"
 #include "density_impl.h"
 
 /* Rows of a compiled block: large enough that products of matrices pay, small enough to stay in cache. */
@@ -22,26 +21,41 @@ static RheoVal Context(RheoDensity q, RheoProgram program)
   return q->c ? rx_rows(program, "context", q->c) : RHEO_NONE;
 }
 
+typedef PetscErrorCode (*Compiler)(RheoProgram, RheoPrecision, int, const RheoVal *, RheoPlan *);
+
 /* Compiles density and sampling, which also names every parameter. */
-static PetscErrorCode Compile(RheoDensity q, Flow *f)
+static PetscErrorCode Compile(RheoDensity q, int rows, Compiler compile, RheoPlan *sample, RheoPlan *log_prob)
 {
+  const Flow *f = q->data;
   RheoProgram program;
   RheoVal out[2];
 
   PetscFunctionBeginUser;
-  PetscCall(RheoProgramCreate(BLOCK, &program));
+  PetscCall(RheoProgramCreate(rows, &program));
   RheoVal z = rx_rows(program, "z", q->d), context = Context(q, program);
   out[0] = rx_flow_log_prob(f->flow, Scope(q, program), z, context);
-  PetscCall(RheoPlanCreate(program, RHEO_SINGLE, 1, out, &f->log_prob));
+  PetscCall(compile(program, RHEO_SINGLE, 1, out, log_prob));
   PetscCall(RheoProgramDestroy(&program));
 
-  PetscCall(RheoProgramCreate(BLOCK, &program));
+  PetscCall(RheoProgramCreate(rows, &program));
   RheoVal noise = rx_noise(program, RheoFlowNoise(f->flow), "noise", q->d);
   context = Context(q, program);
   out[0] = rx_flow_sample(f->flow, Scope(q, program), noise, context, &out[1]);
-  PetscCall(RheoPlanCreate(program, RHEO_SINGLE, 2, out, &f->sample));
+  PetscCall(compile(program, RHEO_SINGLE, 2, out, sample));
   PetscCall(RheoProgramDestroy(&program));
   PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode OneCompile(RheoDensity q)
+{
+  PetscFunctionBeginUser;
+  PetscCall(Compile(q, 1, RheoPlanCreateFixed, &q->one_sample, &q->one_log_prob));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static RheoInputKind Noise(RheoDensity q)
+{
+  return RheoFlowNoise(((Flow *)q->data)->flow);
 }
 
 static PetscErrorCode Create(RheoDensity q, RheoDeck deck)
@@ -57,7 +71,7 @@ static PetscErrorCode Create(RheoDensity q, RheoDeck deck)
   PetscCall(RheoFlowSetUp(f->flow));
   q->model.flow = f->flow;
   if (!q->objective) PetscCall(RheoObjectiveFind("nll", &q->objective));
-  PetscCall(Compile(q, f));
+  PetscCall(Compile(q, BLOCK, RheoPlanCreate, &f->sample, &f->log_prob));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -186,6 +200,8 @@ const RheoDensityType RheoDensityType_Flow = {
     .fit = Fit,
     .sample = Sample,
     .log_prob = LogProb,
+    .one_compile = OneCompile,
+    .noise = Noise,
     .point_create = PointCreate,
     .point_destroy = PointDestroy,
     .point_evaluate = PointEvaluate,

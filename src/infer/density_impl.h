@@ -1,5 +1,6 @@
 /* Private to src/infer: what a kind of density provides. */
 #pragma once
+#include "../program/plan.h"
 #include "density.h"
 
 struct RheoDensityType {
@@ -13,6 +14,9 @@ struct RheoDensityType {
   PetscErrorCode (*sample)(RheoDensity q, const RheoDensityRows *rows, double *z, double *log_q);
   PetscErrorCode (*log_prob)(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q);
   PetscErrorCode (*set_solver)(RheoDensity q, RheoDeck deck); /* OPTIONAL: there is nothing to set */
+  /* OPTIONAL, all or none: one row at a time. compile makes q->one, the plans (const), the first time. */
+  PetscErrorCode (*one_compile)(RheoDensity q);
+  RheoInputKind (*noise)(RheoDensity q);
   PetscErrorCode (*point_create)(RheoDensityPoint point);
   PetscErrorCode (*point_destroy)(RheoDensityPoint point);
   PetscErrorCode (*point_evaluate)(RheoDensityPoint point, const double *z, double *log_q, double *gradient);
@@ -24,8 +28,9 @@ struct RheoDensity_ {
   const RheoObjectiveType *objective;
   RheoObjectiveModel model;
   RheoParams params;
-  float *values; /* (P) */
-  void *data;    /* the kind's own */
+  float *values;                     /* (P) */
+  void *data;                        /* the kind's own */
+  RheoPlan one_sample, one_log_prob; /* of one row, for values that stay; NULL until asked for */
 };
 
 struct RheoDensityPoint_ {

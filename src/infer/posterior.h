@@ -59,6 +59,18 @@ PetscErrorCode RheoPosteriorSampleRows(RheoPosterior posterior, int64_t n, const
  * What is not finite in x: as for sampling. Not collective. */
 PetscErrorCode RheoPosteriorLogProb(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                     PetscBool shared, double *log_prob);
+/* One sample or density at a time, with a workspace for each thread: see RheoDensityOne. x (C), theta (D), log_prob (1) or NULL.
+ * Both return 0, or the place, from 1, of a value of x that is not finite after data.transform; then theta and log_prob are left
+ * alone. Not collective. */
+typedef struct RheoPosteriorOne_ *RheoPosteriorOne;
+PetscBool
+RheoPosteriorHasOne(RheoPosterior posterior); /* not where the estimator follows a continuous flow */
+PetscErrorCode RheoPosteriorOneCreate(RheoPosterior posterior, RheoPosteriorOne *one);
+PetscErrorCode RheoPosteriorOneDestroy(RheoPosteriorOne *one);
+int RheoPosteriorOneSample(RheoPosteriorOne one, const double *x, uint64_t seed, uint64_t number,
+                           double *theta, double *log_prob);
+int RheoPosteriorOneLogProb(RheoPosteriorOne one, const double *x, const double *theta, double *log_prob);
+
 /* The maximum of q(theta | x), by TAO's LMVM over normal scores in double precision, from the best of
  * 1000 samples (as many as RheoDensityHills says). Scores stay within 8. Options -tao_*. Not collective; the same on
  * every rank. */
