@@ -16,24 +16,61 @@ static hid_t StoredType(RheoStore store)
                                      : H5T_IEEE_F64LE;
 }
 
+enum { PIECE_BYTES = 1 << 26, PULL_BYTES = 1 << 20 }; /* MPI counts in int; what is pulled costs memory */
+
+static int64_t RowsAtOnce(const RheoBlock *block)
+{
+  return PetscMax(1, (block->value ? PIECE_BYTES : PULL_BYTES) / (8 * PetscMax(1, block->width)));
+}
+
+/* Rows first .. first + n - 1 of those held here: where they lie, or pulled into own; NULL where they cannot be had. */
+static const double *Rows(const RheoTable *table, int b, int64_t first, int64_t n, double *own)
+{
+  const RheoBlock *block = &table->block[b];
+  if (block->value || !table->pull) return block->value + first * block->width;
+  return own && !table->pull(table->context, b, first, n, own) ? own : NULL;
+}
+
+/* Memory for Rows; NULL where none is needed. Freed with PetscFree. */
+static double *RowsMemory(const RheoTable *table, int b)
+{
+  const RheoBlock *block = &table->block[b];
+  double *own = NULL;
+  if (!block->value && table->pull) (void)PetscMalloc1(RowsAtOnce(block) * block->width, &own);
+  return own;
+}
+
 /* The part of the checksum that rows held here give. Values are first brought to the precision of the file,
  * and every NaN to one pattern, so that reading gives the same number as writing. */
-static uint64_t PartialChecksum(const RheoTable *table)
+static uint64_t RowChecksum(const RheoBlock *block, int b, int64_t place, const double *value)
 {
+  const int64_t places[2] = {b, place};
+  uint64_t row = RheoChecksum(RHEO_CHECKSUM_START, places, sizeof places);
+  for (int k = 0; k < block->width; k++) {
+    double x = value[k];
+    if (block->store == RHEO_STORE_FLOAT) x = (float)x;
+    if (isnan(x)) x = NAN;
+    row = RheoChecksum(row, &x, sizeof x);
+  }
+  return row;
+}
+
+static uint64_t PartialChecksum(const RheoTable *table, int *status)
+{
+  const int64_t n = table->end - table->begin;
   uint64_t sum = 0;
+  *status = 0;
   for (int b = 0; b < table->n_blocks; b++) {
     const RheoBlock *block = &table->block[b];
-    for (int64_t i = 0; i < table->end - table->begin; i++) {
-      const int64_t place[2] = {b, table->begin + i};
-      uint64_t row = RheoChecksum(RHEO_CHECKSUM_START, place, sizeof place);
-      for (int k = 0; k < block->width; k++) {
-        double value = block->value[i * block->width + k];
-        if (block->store == RHEO_STORE_FLOAT) value = (float)value;
-        if (isnan(value)) value = NAN;
-        row = RheoChecksum(row, &value, sizeof value);
-      }
-      sum += row;
+    double *own = RowsMemory(table, b);
+    for (int64_t first = 0, rows; first < n && !*status; first += rows) {
+      rows = PetscMin(RowsAtOnce(block), n - first);
+      const double *value = Rows(table, b, first, rows, own);
+      if (!value) *status = -1;
+      for (int64_t i = 0; i < rows && value; i++)
+        sum += RowChecksum(block, b, table->begin + first + i, value + i * block->width);
     }
+    (void)PetscFree(own);
   }
   return sum;
 }
@@ -65,14 +102,14 @@ static uint64_t RestChecksum(const RheoTable *table)
 }
 
 /* ---- Writing ---- */
-enum { PIECE_BYTES = 1 << 26 }; /* MPI counts in int */
-
 /* This rank's rows of one block, in pieces; every rank takes part in every piece. */
-static int WriteRows(MPI_Comm comm, hid_t set, const RheoBlock *block, int64_t begin, int64_t end)
+static int WriteRows(MPI_Comm comm, hid_t set, const RheoTable *table, int b)
 {
-  const int64_t rows_at_once = PetscMax(1, PIECE_BYTES / (8 * PetscMax(1, block->width)));
+  const RheoBlock *block = &table->block[b];
+  const int64_t begin = table->begin, end = table->end, rows_at_once = RowsAtOnce(block);
   int64_t pieces = (end - begin + rows_at_once - 1) / rows_at_once, most;
   const hid_t how = H5Pcreate(H5P_DATASET_XFER), space = H5Dget_space(set);
+  double *own = RowsMemory(table, b);
   int status = 0;
 
   MPI_Allreduce(&pieces, &most, 1, MPI_INT64_T, MPI_MAX, comm);
@@ -88,13 +125,18 @@ static int WriteRows(MPI_Comm comm, hid_t set, const RheoBlock *block, int64_t b
       H5Sselect_none(space);
       H5Sselect_none(memory);
     }
-    if (H5Dwrite(set, H5T_NATIVE_DOUBLE, memory, space, how, block->value + (first - begin) * block->width) <
-        0)
+    const double *value = rows > 0 ? Rows(table, b, first - begin, rows, own) : block->value;
+    if (rows > 0 && !value) { /* the others still need this rank's part of the call */
+      H5Sselect_none(space);
+      H5Sselect_none(memory);
       status = -1;
+    }
+    if (H5Dwrite(set, H5T_NATIVE_DOUBLE, memory, space, how, value) < 0) status = -1;
     H5Sclose(memory);
   }
   H5Sclose(space);
   H5Pclose(how);
+  (void)PetscFree(own);
   return status;
 }
 
@@ -108,7 +150,7 @@ static int WriteBlock(MPI_Comm comm, hid_t file, const RheoTable *table, int b)
   int status =
       RheoH5WriteInt(set, "place", b) || RheoH5WriteTexts(set, "columns", block->width, block->columns);
   if (block->units) status = status || RheoH5WriteTexts(set, "units", block->width, block->units);
-  status = status || WriteRows(comm, set, block, table->begin, table->end);
+  status = status || WriteRows(comm, set, table, b);
   H5Dclose(set);
   return status ? -1 : 0;
 }
@@ -134,11 +176,14 @@ static int WriteAll(MPI_Comm comm, hid_t file, const RheoTable *table)
 
 PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
 {
-  const uint64_t mine = PartialChecksum(table);
+  int pulled;
+  const uint64_t mine = PartialChecksum(table, &pulled);
   PetscBool good;
 
   PetscFunctionBeginUser;
   PetscCall(RheoEventBegin(RHEO_EVENT_WRITE));
+  PetscCall(RheoAgree(comm, (PetscBool)!pulled, &good));
+  PetscCheck(good, comm, PETSC_ERR_FILE_READ, "%s: rows to be written cannot be read", path);
   PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
   const hid_t file = RheoH5Create(comm, path);
   PetscCall(RheoAgree(comm, (PetscBool)(file >= 0), &good));
@@ -258,6 +303,7 @@ PetscErrorCode RheoTableRead(MPI_Comm comm, const char *path, const char *kind, 
   const char *found;
   uint64_t mine, checksum = 0, rest = 0;
   PetscBool readable, good;
+  int pulled;
   hid_t file;
 
   PetscFunctionBeginUser;
@@ -274,7 +320,7 @@ PetscErrorCode RheoTableRead(MPI_Comm comm, const char *path, const char *kind, 
   PetscCall(RheoAgree(comm, read, &readable));
   good = readable;
   if (readable) {
-    mine = table->checksum = PartialChecksum(table);
+    mine = table->checksum = PartialChecksum(table, &pulled);
     if (!whole) PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
     PetscCall(
         RheoAgree(comm, (PetscBool)(table->checksum == checksum && RestChecksum(table) == rest), &good));

@@ -31,7 +31,7 @@ typedef struct {
   RheoStore store;
   const char *const *columns; /* (width) names */
   const char *const *units;   /* (width) or NULL */
-  double *value;              /* (end - begin, width), this rank's rows */
+  double *value;              /* (end - begin, width), this rank's rows; NULL in writing: they are pulled */
 } RheoBlock;
 
 typedef struct {
@@ -49,6 +49,10 @@ typedef struct {
   int n_blocks, n_extras;
   RheoBlock block[RHEO_TABLE_BLOCKS];
   RheoExtra extra[RHEO_TABLE_EXTRAS];
+  /* For tables larger than memory: sets value (n, width) to rows first .. first + n - 1 of those held here, of a block without
+   * values. Asked for each block twice, from the first row to the last. Returns 0, or -1 where they cannot be had. */
+  int (*pull)(void *context, int block, int64_t first, int64_t n, double *value);
+  void *context;
 } RheoTable;
 
 /* Writes a table whose rows are spread over comm in rank order (begin, end). Through a temporary file that is
