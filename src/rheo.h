@@ -5,6 +5,7 @@
 #include "base/deck.h"
 #include "base/error.h"
 #include "base/event.h"
+#include "base/guest.h"
 #include "base/log.h"
 #include "base/provenance.h"
 #include "base/random.h"
@@ -18,6 +19,7 @@
 #include "infer/density.h"
 #include "infer/distance.h"
 #include "infer/posterior.h"
+#include "infer/schema.h"
 #include "infer/summary.h"
 #include "infer/transport.h"
 #include "infer/truncate.h"
@@ -36,6 +38,3 @@
 #include "train/checkpoint.h"
 #include "train/model_file.h"
 #include "train/train.h"
-
-/* The whole schema: every section that a deck may have. Array owned by the library. */
-PetscErrorCode RheoSchema(int *n, const RheoSection **sections);

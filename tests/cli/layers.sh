@@ -13,7 +13,7 @@ say() { echo "$*" >&2; wrong=1; }
 # shellcheck disable=SC2016
 awk_layers='
   BEGIN {
-    split("base 0 io 1 plot 1 program 2 nn 3 flow 4 cnf 4 objective 5 target 5 sim 5 train 6 infer 7 apps 8", word, " ")
+    split("base 0 io 1 plot 1 program 2 nn 3 flow 4 cnf 4 objective 5 target 5 sim 5 train 6 infer 7 embed 8 apps 9", word, " ")
     for (i = 1; i in word; i += 2) level[word[i]] = word[i + 1]
     beside["plot", "io"] = 1
   }

@@ -1,0 +1,50 @@
+/* Private to src/embed: visits with their codes, and what a feed is made of. */
+#pragma once
+#include "../base/guest.h"
+#include "../rheo_embed.h"
+#include <stddef.h>
+
+/* ---- start.c ---- */
+/* Notes the message of this thread; returns code. */
+int EmbedFail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* RHEO_DONE, or RHEO_INPUT where rheo_start was not called. */
+int EmbedReady(void);
+/* Leaves a heavy visit: the code of the caller for PETSc's code, with its message. */
+int EmbedLeave(PetscErrorCode code);
+
+/* ---- A feed ----
+ * A row on its way is a record: index (int64), status, theta (D), x (C); a number of doubles, sent as bytes. */
+typedef struct EmbedFeedType EmbedFeedType;
+struct EmbedFeedType {
+  /* Room for one more record: *to; NULL where there is none now and `wait` is not wished. */
+  PetscErrorCode (*room)(rheo_feed *feed, PetscBool wait, double **to);
+  PetscErrorCode (*added)(rheo_feed *feed); /* the record is filled in */
+  PetscErrorCode (*close)(rheo_feed *feed, int64_t *rows);
+  PetscErrorCode (*destroy)(rheo_feed *feed);
+};
+extern const EmbedFeedType EmbedFeedFile, EmbedFeedTrainers;
+PetscErrorCode EmbedFeedFileOpen(rheo_feed *feed, const char *path);
+PetscErrorCode EmbedFeedTrainersOpen(rheo_feed *feed, int is_trainer);
+
+struct rheo_feed {
+  const EmbedFeedType *type;
+  MPI_Comm comm; /* a copy */
+  int rank, size;
+  int d, c, width;       /* width of a record */
+  const char **name;     /* (D + C), interned */
+  int64_t capacity, put; /* rows */
+  MPI_Datatype record;
+  const char *path; /* interned */
+  PetscBool is_trainer;
+  void *data;
+};
+
+/* ---- feed.c: records ---- */
+int64_t EmbedIndex(const double *record);
+int EmbedStatus(const double *record);
+typedef struct {
+  int64_t index, place;
+} EmbedPlace;
+/* Sorts by index; *twice is the lowest index that is there more than once, INT64_MAX where none is. */
+void EmbedSort(int64_t n, EmbedPlace *place, int64_t *twice);
+PetscErrorCode EmbedFeedTrain(rheo_feed *feed, const char *deck, const char *path, int64_t *rows);

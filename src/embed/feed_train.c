@@ -1,0 +1,281 @@
+/* Simulations of a host straight to ranks that train.
+ *
+ * A rank that puts has a few buffers in turn. A full one goes to the next trainer by a synchronous send, so that it is free
+ * again when the trainer has taken it, and no library in between piles up rows. Trainers take what comes, in any order; at the
+ * end all of them get all records and sort them by index, so that neither order nor ranks are left in the result. */
+#include "../infer/posterior.h"
+#include "../infer/schema.h"
+#include "embed_impl.h"
+#include <string.h>
+
+enum { BUFFERS = 4, TAG_ROWS = 1, TAG_END = 2 };
+
+typedef struct {
+  int n_trainers, *trainer; /* ranks in comm */
+  /* Of a rank that puts. */
+  int64_t share; /* records of a buffer */
+  double *buffer[BUFFERS];
+  MPI_Request request[BUFFERS];
+  int now, held, next; /* buffer being filled, records in it, trainer that gets it */
+  /* Of a trainer. */
+  MPI_Comm trainers;
+  int ended; /* ranks that have put all */
+  int64_t n, room;
+  double *record;
+} Trainers;
+
+/* ---- Opening ---- */
+
+PetscErrorCode EmbedFeedTrainersOpen(rheo_feed *f, int is_trainer)
+{
+  int *all, mine = is_trainer ? 1 : 0;
+  Trainers *t;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&t));
+  f->data = t;
+  f->is_trainer = (PetscBool)mine;
+  for (int b = 0; b < BUFFERS; b++) t->request[b] = MPI_REQUEST_NULL;
+  t->trainers = MPI_COMM_NULL;
+  PetscCall(PetscMalloc1(f->size, &t->trainer));
+  PetscCall(PetscMalloc1(f->size, &all));
+  PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, all, 1, MPI_INT, f->comm));
+  for (int r = 0; r < f->size; r++)
+    if (all[r]) t->trainer[t->n_trainers++] = r;
+  PetscCall(PetscFree(all));
+  RheoInputCheck(t->n_trainers > 0 && t->n_trainers < f->size, f->comm,
+                 "%d of %d ranks train: at least one has to, and one has to simulate", t->n_trainers,
+                 f->size);
+  PetscCallMPI(MPI_Comm_split(f->comm, mine ? 0 : MPI_UNDEFINED, f->rank, &t->trainers));
+  t->share = PetscMax(1, f->capacity / BUFFERS);
+  t->next = f->rank % t->n_trainers;
+  for (int b = 0; b < BUFFERS && !mine; b++) PetscCall(PetscMalloc1(t->share * f->width, &t->buffer[b]));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Destroy(rheo_feed *f)
+{
+  Trainers *t = f->data;
+
+  PetscFunctionBeginUser;
+  for (int b = 0; b < BUFFERS; b++) PetscCall(PetscFree(t->buffer[b]));
+  PetscCall(PetscFree(t->record));
+  PetscCall(PetscFree(t->trainer));
+  if (t->trainers != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&t->trainers));
+  PetscCall(PetscFree(f->data));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Ranks that put ---- */
+
+static PetscErrorCode Room(rheo_feed *f, PetscBool wait, double **to)
+{
+  Trainers *t = f->data;
+  int free = 1;
+
+  PetscFunctionBeginUser;
+  *to = NULL;
+  if (wait)
+    PetscCallMPI(MPI_Wait(&t->request[t->now], MPI_STATUS_IGNORE));
+  else
+    PetscCallMPI(MPI_Test(&t->request[t->now], &free, MPI_STATUS_IGNORE));
+  if (free) *to = t->buffer[t->now] + t->held * f->width;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Send(rheo_feed *f)
+{
+  Trainers *t = f->data;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Issend(t->buffer[t->now], t->held, f->record, t->trainer[t->next], TAG_ROWS, f->comm,
+                          &t->request[t->now]));
+  t->next = (t->next + 1) % t->n_trainers;
+  t->now = (t->now + 1) % BUFFERS;
+  t->held = 0;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Added(rheo_feed *f)
+{
+  Trainers *t = f->data;
+
+  PetscFunctionBeginUser;
+  if (++t->held == t->share) PetscCall(Send(f));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Ranks that train ---- */
+
+static PetscErrorCode Take(rheo_feed *f, MPI_Message *message, MPI_Status *status)
+{
+  Trainers *t = f->data;
+  int n;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Get_count(status, f->record, &n));
+  if (t->n + n > t->room) {
+    t->room = PetscMax(t->n + n, t->room + t->room / 2);
+    PetscCall(PetscRealloc((size_t)(t->room * f->width) * sizeof *t->record, &t->record));
+  }
+  PetscCallMPI(MPI_Mrecv(t->record + t->n * f->width, n, f->record, message, MPI_STATUS_IGNORE));
+  t->n += n;
+  if (status->MPI_TAG == TAG_END) t->ended++;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Everything, until all have said that there is no more. */
+static PetscErrorCode TakeAll(rheo_feed *f)
+{
+  Trainers *t = f->data;
+
+  PetscFunctionBeginUser;
+  while (t->ended < f->size - t->n_trainers) {
+    MPI_Message message;
+    MPI_Status status;
+    PetscCallMPI(MPI_Mprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, f->comm, &message, &status));
+    PetscCall(Take(f, &message, &status));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Every trainer gets every record. */
+static PetscErrorCode Share(rheo_feed *f)
+{
+  Trainers *t = f->data;
+  int *count, *at, mine = (int)t->n;
+  int64_t all;
+  double *record;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allreduce(&t->n, &all, 1, MPI_INT64_T, MPI_SUM, t->trainers));
+  RheoInputCheck(all <= INT32_MAX, t->trainers, "%lld rows are more than can be shared out", (long long)all);
+  PetscCall(PetscMalloc2(t->n_trainers, &count, t->n_trainers, &at));
+  PetscCall(PetscMalloc1(all * f->width, &record));
+  PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, count, 1, MPI_INT, t->trainers));
+  for (int r = 0, sum = 0; r < t->n_trainers; sum += count[r++]) at[r] = sum;
+  PetscCallMPI(MPI_Allgatherv(t->record, mine, f->record, record, count, at, f->record, t->trainers));
+  PetscCall(PetscFree2(count, at));
+  PetscCall(PetscFree(t->record));
+  t->record = record;
+  t->n = t->room = all;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* theta (n, D), x (n, C) in the order of the indices. */
+static PetscErrorCode Order(rheo_feed *f, double *theta, double *x)
+{
+  Trainers *t = f->data;
+  EmbedPlace *place;
+  int64_t twice;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(t->n, &place));
+  for (int64_t i = 0; i < t->n; i++) place[i] = (EmbedPlace){EmbedIndex(t->record + i * f->width), i};
+  EmbedSort(t->n, place, &twice);
+  for (int64_t i = 0; i < t->n; i++) {
+    const double *record = t->record + place[i].place * f->width + 2;
+    PetscCall(PetscArraycpy(theta + i * f->d, record, f->d));
+    PetscCall(PetscArraycpy(x + i * f->c, record + f->d, f->c));
+  }
+  PetscCall(PetscFree(place));
+  RheoInputCheck(twice == INT64_MAX, t->trainers, "simulation %lld was put more than once", (long long)twice);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* What only the driver reads may stand in a deck and is not looked at. */
+static PetscErrorCode CheckDeck(MPI_Comm comm, const char *path)
+{
+  static const char *const others[] = {"output", "title", "log",    "simulate",    "sample",
+                                       "plot",   "bench", "points", "observation", "check"};
+  const RheoSection *section;
+  RheoDeck deck;
+  int n;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckCreate(comm, &deck));
+  PetscCall(RheoDeckLoadFile(deck, path));
+  for (size_t k = 0; k < sizeof others / sizeof *others; k++) PetscCall(RheoDeckRemove(deck, others[k]));
+  PetscCall(RheoDeckRemove(deck, "data.file"));
+  PetscCall(RheoSchema(&n, &section));
+  PetscCall(RheoDeckCheck(deck, n, section));
+  PetscCall(RheoDeckDestroy(&deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode CheckNames(const rheo_feed *f, MPI_Comm comm, const char *path, RheoPosterior posterior)
+{
+  PetscFunctionBeginUser;
+  RheoInputCheck(RheoPosteriorSize(posterior) == f->d, comm,
+                 "%s: the prior has %d parameters, simulations have %d", path, RheoPosteriorSize(posterior),
+                 f->d);
+  for (int k = 0; k < f->d; k++) {
+    const char *name = RheoPriorName(RheoPosteriorPrior(posterior), k);
+    RheoInputCheck(!strcmp(name, f->name[k]), comm,
+                   "%s: parameter %d of the prior is %s, that of simulations %s", path, k + 1, name,
+                   f->name[k]);
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Train(rheo_feed *f, RheoDeck deck, const char *deck_path, const char *path)
+{
+  Trainers *t = f->data;
+  RheoPosterior posterior;
+  double *theta, *x;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoSimulatorPin(deck, f->c));
+  PetscCall(RheoPosteriorCreate(deck, f->c, &posterior));
+  PetscCall(CheckNames(f, t->trainers, deck_path, posterior));
+  PetscCall(Share(f));
+  PetscCall(PetscMalloc2(t->n * f->d, &theta, t->n * f->c, &x));
+  PetscCall(Order(f, theta, x));
+  PetscCall(PetscFree(t->record));
+  PetscCall(RheoPosteriorTrain(posterior, t->n, theta, x, NULL));
+  PetscCall(PetscFree2(theta, x));
+  PetscCall(RheoPosteriorSave(posterior, path));
+  PetscCall(RheoPosteriorDestroy(&posterior));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode EmbedFeedTrain(rheo_feed *f, const char *deck_path, const char *path, int64_t *rows)
+{
+  Trainers *t = f->data;
+  RheoDeck deck;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(f->type == &EmbedFeedTrainers && f->is_trainer, PETSC_COMM_SELF,
+                 "only ranks that were opened to train do so");
+  RheoInputCheck(!t->ended, PETSC_COMM_SELF, "the rows of this feed have been trained on already");
+  PetscCall(CheckDeck(t->trainers, deck_path)); /* before the wait */
+  PetscCall(TakeAll(f));
+  PetscCall(RheoDeckCreate(t->trainers, &deck));
+  PetscCall(RheoDeckLoadFile(deck, deck_path));
+  PetscCall(Train(f, deck, deck_path, path));
+  *rows = t->n;
+  PetscCall(RheoDeckDestroy(&deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- The end ---- */
+
+/* A trainer that failed, or never trained, still takes what the others wait to be rid of. */
+static PetscErrorCode Close(rheo_feed *f, int64_t *rows)
+{
+  Trainers *t = f->data;
+
+  PetscFunctionBeginUser;
+  *rows = f->put;
+  if (f->is_trainer) {
+    PetscCall(TakeAll(f));
+    PetscFunctionReturn(RHEO_OK);
+  }
+  if (t->held) PetscCall(Send(f));
+  PetscCallMPI(MPI_Waitall(BUFFERS, t->request, MPI_STATUSES_IGNORE));
+  for (int k = 0; k < t->n_trainers; k++)
+    PetscCallMPI(MPI_Send(NULL, 0, f->record, t->trainer[k], TAG_END, f->comm));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+const EmbedFeedType EmbedFeedTrainers = {.room = Room, .added = Added, .close = Close, .destroy = Destroy};

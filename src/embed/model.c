@@ -1,0 +1,135 @@
+/* A trained model in a host: loaded once, asked by many threads. */
+#include "../infer/posterior.h"
+#include "embed_impl.h"
+
+struct rheo_model {
+  RheoPosterior posterior;
+  int d, c;
+  PetscBool has_one; /* can be asked without PETSc */
+};
+
+struct rheo_workspace {
+  const rheo_model *model;
+  RheoPosteriorOne one; /* NULL where the model has none */
+};
+
+static PetscErrorCode Load(int comm, const char *path, rheo_model *m)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoPosteriorLoad(MPI_Comm_f2c(comm), path, &m->posterior));
+  m->d = RheoPosteriorSize(m->posterior);
+  m->c = RheoPosteriorDataSize(m->posterior);
+  m->has_one = RheoPosteriorHasOne(m->posterior);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+int rheo_model_load(int comm, const char *path, rheo_model **model)
+{
+  if (EmbedReady()) return RHEO_INPUT;
+  *model = NULL;
+  RheoGuestEnter();
+  PetscErrorCode code = PetscNew(model);
+  if (!code) code = Load(comm, path, *model);
+  const int result = EmbedLeave(code);
+  if (result) (void)rheo_model_destroy(model);
+  return result;
+}
+
+int rheo_model_destroy(rheo_model **model)
+{
+  if (EmbedReady()) return RHEO_INPUT;
+  if (!*model) return RHEO_DONE;
+  RheoGuestEnter();
+  const PetscErrorCode code = RheoPosteriorDestroy(&(*model)->posterior);
+  (void)PetscFree(*model);
+  if (code) return EmbedLeave(code);
+  RheoGuestLeave(); /* the message of what went wrong before stays */
+  return RHEO_DONE;
+}
+
+int rheo_model_parameters(const rheo_model *model)
+{
+  return model->d;
+}
+int rheo_model_data(const rheo_model *model)
+{
+  return model->c;
+}
+const char *rheo_model_parameter_name(const rheo_model *model, int k)
+{
+  return k >= 0 && k < model->d ? RheoPriorName(RheoPosteriorPrior(model->posterior), k) : NULL;
+}
+
+int rheo_workspace_create(const rheo_model *model, rheo_workspace **workspace)
+{
+  if (EmbedReady()) return RHEO_INPUT;
+  RheoGuestEnter();
+  PetscErrorCode code = PetscNew(workspace);
+  if (!code) {
+    (*workspace)->model = model;
+    if (model->has_one) code = RheoPosteriorOneCreate(model->posterior, &(*workspace)->one);
+  }
+  return EmbedLeave(code);
+}
+
+int rheo_workspace_destroy(rheo_workspace **workspace)
+{
+  if (EmbedReady()) return RHEO_INPUT;
+  if (!*workspace) return RHEO_DONE;
+  RheoGuestEnter();
+  const PetscErrorCode code = RheoPosteriorOneDestroy(&(*workspace)->one);
+  (void)PetscFree(*workspace);
+  return EmbedLeave(code);
+}
+
+static int NotFinite(const double *x, int place)
+{
+  return EmbedFail(RHEO_INPUT, "value %d of the observation, %g, is not finite after data.transform", place,
+                   x[place - 1]);
+}
+
+static int Check(const rheo_model *model, const rheo_workspace *workspace, int n)
+{
+  if (workspace->model != model) return EmbedFail(RHEO_INPUT, "the workspace belongs to another model");
+  if (n < 0) return EmbedFail(RHEO_INPUT, "%d samples cannot be drawn", n);
+  return RHEO_DONE;
+}
+
+int rheo_sample(const rheo_model *model, rheo_workspace *workspace, const double *x, int64_t seed,
+                int64_t first, int n, double *theta, double *log_prob)
+{
+  int wrong = 0;
+  fenv_t host;
+
+  if (Check(model, workspace, n)) return RHEO_INPUT;
+  if (seed < 0 || first < 0) return EmbedFail(RHEO_INPUT, "seed and number of a sample must be 0 or more");
+  if (!workspace->one) {
+    RheoGuestEnter();
+    return EmbedLeave(
+        RheoPosteriorSample(model->posterior, x, (uint64_t)seed, (uint64_t)first, n, theta, log_prob));
+  }
+  RheoGuestEnterQuick(&host);
+  for (int i = 0; i < n && !wrong; i++)
+    wrong = RheoPosteriorOneSample(workspace->one, x, (uint64_t)seed, (uint64_t)first + (uint64_t)i,
+                                   theta + (size_t)i * (size_t)model->d, log_prob ? log_prob + i : NULL);
+  RheoGuestLeaveQuick(&host);
+  return wrong ? NotFinite(x, wrong) : RHEO_DONE;
+}
+
+int rheo_log_prob(const rheo_model *model, rheo_workspace *workspace, const double *x, int n,
+                  const double *theta, double *log_prob)
+{
+  int wrong = 0;
+  fenv_t host;
+
+  if (Check(model, workspace, n)) return RHEO_INPUT;
+  if (!workspace->one) {
+    RheoGuestEnter();
+    return EmbedLeave(RheoPosteriorLogProb(model->posterior, n, theta, x, PETSC_TRUE, log_prob));
+  }
+  RheoGuestEnterQuick(&host);
+  for (int i = 0; i < n && !wrong; i++)
+    wrong = RheoPosteriorOneLogProb(workspace->one, x, theta + (size_t)i * (size_t)model->d, log_prob + i);
+  RheoGuestLeaveQuick(&host);
+  return wrong ? NotFinite(x, wrong) : RHEO_DONE;
+}
