@@ -1,5 +1,5 @@
 /* rheo bench: speed as ratios measured in one run: against the machine's own matrix products, against PyTorch and SciPy, and
- * two ranks against one. */
+ * two ranks against one; and how long a host waits for one sample. */
 #include "bench.h"
 #include <stdio.h>
 #include <string.h>
@@ -7,15 +7,15 @@
 static const struct {
   const char *name;
   PetscErrorCode (*run)(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
-} Benches[] = {{"dense", BenchDense},           {"spline", BenchSpline}, {"ranks", BenchRanks},
-               {"assignment", BenchAssignment}, {"cfm", BenchCfm},       {"cnf_nll", BenchCnfNll},
-               {"sampling", BenchSampling}};
+} Benches[] = {{"dense", BenchDense},           {"spline", BenchSpline},  {"ranks", BenchRanks},
+               {"assignment", BenchAssignment}, {"cfm", BenchCfm},        {"cnf_nll", BenchCnfNll},
+               {"sampling", BenchSampling},     {"latency", BenchLatency}};
 enum { N_BENCH = sizeof Benches / sizeof *Benches };
 
 const RheoKey BenchKeys[] = {
     {"run", RHEO_KEY_STRINGS, offsetof(BenchConfig, run),
-     "dense, spline, ranks, assignment, cfm, cnf_nll, sampling", NULL,
-     "which of dense, spline, ranks, assignment, cfm, cnf_nll, sampling"},
+     "dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency", NULL,
+     "which of dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency"},
     {"seconds", RHEO_KEY_REAL, offsetof(BenchConfig, seconds), "3", "(0, 1000]",
      "for each measurement, about"},
     {"peer", RHEO_KEY_STRING, offsetof(BenchConfig, peer), NULL, NULL,
@@ -88,7 +88,7 @@ static PetscErrorCode Bench(Run *run)
 const Verb Verb_Bench = {
     .name = "bench",
     .summary = "speed as ratios: of the matrix-product rate, of PyTorch, of two ranks to one, of SciPy",
-    .usage = "[-bench_run dense,spline,ranks,assignment,cfm,cnf_nll,sampling] [-bench_seconds 3]",
+    .usage = "[-bench_run dense,spline,ranks,assignment,cfm,cnf_nll,sampling,latency] [-bench_seconds 3]",
     .text = "  dense: training a 5x256 SiLU network at batch 1024, as a fraction of the best matrix-product "
             "rate in the same run. spline: training\n"
             "  sbi's default flow, against PyTorch where it is installed. ranks: two ranks against one. "
@@ -97,7 +97,9 @@ const Verb Verb_Bench = {
             "cfm: flow matching, and cnf_nll: maximum\n  likelihood of a continuous flow, against PyTorch. "
             "sampling: a neural ODE's "
             "evaluations, against PyTorch, and how many of them\n  the rule for steps costs. "
-            "Measure on an idle machine.\n\n"
+            "latency: one\n  sample and one density of sbi's default flow at a time, as a simulation code "
+            "asks for them "
+            "(rheo_embed.h), in microseconds.\n  Measure on an idle machine.\n\n"
             "  example: mpiexec -n 2 rheo bench\n",
     .sections = (const char *const[]){"bench", NULL},
     .needs_target = PETSC_FALSE,

@@ -16,6 +16,7 @@ PetscErrorCode BenchRanks(MPI_Comm comm, const BenchConfig *config, RheoYaml *ya
 PetscErrorCode BenchAssignment(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchCfm(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchCnfNll(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
+PetscErrorCode BenchLatency(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchSampling(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 
 /* Ranks that have nothing to do sleep, so as not to take a core from the one that is measured. */

@@ -14,6 +14,8 @@ typedef struct {
   RheoRows rows;
 } BenchProblem;
 
+extern const char BenchSplineFlow[]; /* section `flow` of a deck: the stack that sbi takes by default */
+
 /* Two columns of normal numbers, y being x with noise: x (n, width_x), y (n, width_y). */
 PetscErrorCode BenchProblemPairs(BenchProblem *p, int64_t n, int width_x, int width_y);
 /* Names the parameters by building the loss once; objective, model and rows' widths are there. */

@@ -21,18 +21,19 @@ static PetscErrorCode DenseCreate(BenchProblem *p)
   PetscFunctionReturn(RHEO_OK);
 }
 
+const char BenchSplineFlow[] =
+    "flow: {stack: [rqs_coupling, lu], repeat: 5, rqs_coupling: {bins: 10, bound: 3},\n"
+    "  net: {type: resmlp, hidden: 50, layers: 2, activation: relu, context: glu}}\n";
+
 /* sbi's default flow for 10 parameters and 10 data. */
 static PetscErrorCode SplineCreate(BenchProblem *p)
 {
-  static const char deck_text[] =
-      "flow: {stack: [rqs_coupling, lu], repeat: 5, rqs_coupling: {bins: 10, bound: 3},\n"
-      "  net: {type: resmlp, hidden: 50, layers: 2, activation: relu, context: glu}}\n";
   RheoDeck deck;
 
   PetscFunctionBeginUser;
   *p = (BenchProblem){.rows = {.n_columns = 2, .name = {"x", "context"}}};
   PetscCall(RheoDeckCreate(PETSC_COMM_SELF, &deck));
-  PetscCall(RheoDeckLoadText(deck, "bench", deck_text));
+  PetscCall(RheoDeckLoadText(deck, "bench", BenchSplineFlow));
   PetscCall(RheoFlowCreate(&p->flow));
   PetscCall(RheoFlowSetFromDeck(p->flow, deck, "flow"));
   PetscCall(RheoDeckDestroy(&deck));
