@@ -116,6 +116,50 @@ static void answers(void **state)
   OK(RheoPosteriorDestroy(&posterior));
 }
 
+static void observed_with(double bad, rheo_model *model, rheo_workspace *work)
+{
+  double theta[D], x[C] = {observed[0], observed[1], bad};
+  MISTAKE(rheo_sample(model, work, x, 1, 0, 1, theta, NULL), "value 3 of the observation");
+}
+
+/* A continuous flow: PETSc solves, threads take turns, and what comes out is still the posterior's. */
+static void continuous(void **state)
+{
+  enum { M = 3 };
+  double theta[M * D], lp[M], right[M * D], right_lp[M];
+  RheoPosterior posterior;
+  rheo_model *model;
+  rheo_workspace *work;
+  RheoDeck deck;
+  static double t[N * D], x[N * C];
+  (void)state;
+  for (int64_t i = 0; i < N; i++) simulate(i, t + i * D, x + i * C);
+  OK(RheoDeckCreate(PETSC_COMM_WORLD, &deck));
+  OK(RheoDeckLoadText(deck, "cnf",
+                      "seed: 3\nestimator: fmpe\n"
+                      "prior: {a: {family: normal, mean: 1, sd: 2}, b: {family: gamma, shape: 2, rate: 1}}\n"
+                      "cnf: {net: {type: mlp, hidden: 16, layers: 2}}\n"
+                      "train: {batch: 50, epochs: 2, shards: 4}\n"));
+  OK(RheoPosteriorCreate(deck, C, &posterior));
+  OK(RheoPosteriorTrain(posterior, N, t, x, NULL));
+  OK(RheoPosteriorSave(posterior, "embed_cnf.h5"));
+  DONE(rheo_model_load(world(), "embed_cnf.h5", &model));
+  DONE(rheo_workspace_create(model, &work));
+  OK(RheoPosteriorSample(posterior, observed, 4, 7, M, right, right_lp));
+  DONE(rheo_sample(model, work, observed, 4, 7, M, theta, lp));
+  assert_memory_equal(theta, right, sizeof theta);
+  assert_memory_equal(lp, right_lp, sizeof lp);
+  DONE(rheo_sample(model, work, observed, 4, 8, 1, theta, lp));
+  assert_memory_equal(theta, right + D, D * sizeof *theta);
+  DONE(rheo_log_prob(model, work, observed, M, right, lp));
+  for (int i = 0; i < M; i++) assert_true(fabs(lp[i] - right_lp[i]) < 0.05);
+  observed_with(NAN, model, work);
+  DONE(rheo_workspace_destroy(&work));
+  DONE(rheo_model_destroy(&model));
+  OK(RheoPosteriorDestroy(&posterior));
+  OK(RheoDeckDestroy(&deck));
+}
+
 static void mistakes(void **state)
 {
   const double bad[C] = {1, NAN, 2};
@@ -415,6 +459,7 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(before_start),
       STARTED(answers),
+      STARTED(continuous),
       STARTED(mistakes),
       STARTED(threads),
       STARTED(floating_point),
