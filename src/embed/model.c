@@ -63,13 +63,16 @@ const char *rheo_model_parameter_name(const rheo_model *model, int k)
 int rheo_workspace_create(const rheo_model *model, rheo_workspace **workspace)
 {
   if (EmbedReady()) return RHEO_INPUT;
+  *workspace = NULL;
   RheoGuestEnter();
   PetscErrorCode code = PetscNew(workspace);
   if (!code) {
     (*workspace)->model = model;
     if (model->has_one) code = RheoPosteriorOneCreate(model->posterior, &(*workspace)->one);
   }
-  return EmbedLeave(code);
+  const int result = EmbedLeave(code);
+  if (result) (void)rheo_workspace_destroy(workspace);
+  return result;
 }
 
 int rheo_workspace_destroy(rheo_workspace **workspace)
