@@ -3,6 +3,7 @@
 #include "base/checksum.h"
 #include "base/random.h"
 #include "check.h"
+#include "train/checkpoint.h"
 #include "train/train.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,7 +140,35 @@ static uint64_t Checksum(RheoTrainer trainer, const Model *m)
   return sum;
 }
 
-static uint64_t Train(MPI_Comm comm, const Case *c)
+/* ---- Stopped in the middle of an epoch, and of a group that is coupled ---- */
+enum { NOT_SAVED = -1, TO_THE_END = 0, STOP_AT = 8 };
+
+static PetscBool IsAsked(void *context)
+{
+  return (PetscBool)(--*(int64_t *)context == 0);
+}
+
+/* 0 where it is stopped. */
+static uint64_t RunTo(RheoTrainer trainer, const Model *m, int64_t stop_at)
+{
+  if (stop_at != NOT_SAVED) {
+    const RheoSafeguard guard = {.config = {.keep = 1, .restart = PETSC_TRUE},
+                                 .folder = "parallel_objectives",
+                                 .asked = IsAsked,
+                                 .context = &stop_at};
+    OK(RheoTrainerSetSafeguard(trainer, &guard, NULL));
+  }
+  if (stop_at <= 0) {
+    OK(RheoTrainerRun(trainer));
+    return Checksum(trainer, m);
+  }
+  RheoErrorSetQuiet(PETSC_TRUE);
+  assert_int_equal(RheoTrainerRun(trainer), RHEO_STOPPED);
+  RheoErrorSetQuiet(PETSC_FALSE);
+  return 0;
+}
+
+static uint64_t Train(MPI_Comm comm, const Case *c, int64_t stop_at)
 {
   RheoTrainConfig config;
   RheoTrainer trainer;
@@ -164,8 +193,7 @@ static uint64_t Train(MPI_Comm comm, const Case *c)
   OK(RheoTrainerSetRows(trainer, &m.rows));
   OK(RheoTrainerSetObjective(trainer, m.type, &m.model, "model"));
   OK(RheoTrainerSetParams(trainer, m.params, m.values));
-  OK(RheoTrainerRun(trainer));
-  const uint64_t sum = Checksum(trainer, &m);
+  const uint64_t sum = RunTo(trainer, &m, stop_at);
   OK(RheoTrainerDestroy(&trainer));
   Destroy(&m);
   return sum;
@@ -184,12 +212,19 @@ static void SameBits(void **state)
     MPI_Comm_split(PETSC_COMM_WORLD, rank < sizes[k] ? 0 : MPI_UNDEFINED, rank, &subset[k]);
   for (int i = 0; i < CASES; i++) {
     for (int k = 0; k < SIZES; k++) {
-      sum[k] = subset[k] != MPI_COMM_NULL ? Train(subset[k], &cases[i]) : 0;
+      sum[k] = subset[k] != MPI_COMM_NULL ? Train(subset[k], &cases[i], NOT_SAVED) : 0;
       MPI_Bcast(&sum[k], 1, MPI_UINT64_T, 0, PETSC_COMM_WORLD);
       if (sum[k] != sum[0])
         fail_msg("%s of {%s}: %016llx on %d ranks, %016llx on one", cases[i].objective, cases[i].text,
                  (unsigned long long)sum[k], sizes[k], (unsigned long long)sum[0]);
     }
+    /* A run on all ranks that is stopped and goes on with fewer. */
+    Train(PETSC_COMM_WORLD, &cases[i], STOP_AT);
+    const int fewer = i % (SIZES - 1);
+    if (subset[fewer] != MPI_COMM_NULL && Train(subset[fewer], &cases[i], TO_THE_END) != sum[0])
+      fail_msg("%s of {%s}: other bits after a restart on %d ranks", cases[i].objective, cases[i].text,
+               sizes[fewer]);
+    OK(RheoCheckpointsRemove(PETSC_COMM_WORLD, "parallel_objectives"));
     before[i] = sum[0];
     for (int j = 0; j < i; j++) assert_true(before[j] != before[i]); /* the checksum sees something */
   }
