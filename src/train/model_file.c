@@ -2,9 +2,12 @@
 #include "../base/checksum.h"
 #include "../base/provenance.h"
 #include "../io/hdf5.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 uint64_t RheoModelChecksum(const RheoModelFile *model)
 {
@@ -128,6 +131,22 @@ static int WriteAll(hid_t file, const RheoModelFile *model)
   return status ? -1 : 0;
 }
 
+/* HDF5 1.10 does not survive a file that it cannot close: its clean-up when MPI ends uses what the failed closing has freed.
+ * So a disk without room for the file is noticed before HDF5 sees it. */
+static PetscBool HasRoom(const char *path, const RheoModelFile *model)
+{
+  enum { REST = 1 << 16 }; /* names, attributes, the tree */
+  const size_t n = RheoParamsSize(model->params) * sizeof(float) * (model->m && model->v ? 3 : 1) +
+                   (size_t)model->history.n * SERIES * sizeof(double) +
+                   (model->deck ? strlen(model->deck) : 0) + REST;
+  const int file = open(RheoH5TemporaryPath(path), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  if (file < 0) return PETSC_FALSE;
+  const int full = fallocate(file, 0, 0, (off_t)n) && errno == ENOSPC;
+  close(file);
+  unlink(RheoH5TemporaryPath(path));
+  return full ? PETSC_FALSE : PETSC_TRUE;
+}
+
 PetscErrorCode RheoModelWrite(MPI_Comm comm, const char *path, const RheoModelFile *model)
 {
   PetscMPIInt rank;
@@ -136,7 +155,7 @@ PetscErrorCode RheoModelWrite(MPI_Comm comm, const char *path, const RheoModelFi
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0) {
-    const hid_t file = RheoH5Create(PETSC_COMM_SELF, path);
+    const hid_t file = HasRoom(path, model) ? RheoH5Create(PETSC_COMM_SELF, path) : -1;
     status = file < 0 || WriteAll(file, model);
     if (file >= 0 && H5Fclose(file) < 0) status = -1;
   }
