@@ -1,43 +1,12 @@
 /* Signals, and where checkpoints are. The library knows neither. */
+#include "signals.h"
 #include "verb.h"
-#include <signal.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
-enum { SIGNALS = sizeof signals / sizeof *signals };
-
-static volatile sig_atomic_t asked;
-static struct timespec first;
-
-static void Default(int number)
-{
-  struct sigaction action = {.sa_handler = SIG_DFL};
-  sigaction(number, &action, NULL);
-}
-
-/* Launchers pass signals on that a process group or a batch system has delivered already, so that one request may come as
- * several signals; what comes within two seconds of the first is the same request. */
-static void OnSignal(int number)
-{
-  enum { SAME_S = 2 };
-  struct timespec now;
-
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  if (!asked) {
-    first = now;
-    asked = 1;
-  } else if (now.tv_sec - first.tv_sec > SAME_S) {
-    Default(number);
-    raise(number); /* dealt with when the handler returns */
-  }
-}
+#include <stdio.h>
 
 static PetscBool Asked(void *context)
 {
   (void)context;
-  return asked ? PETSC_TRUE : PETSC_FALSE;
+  return SignalsPending();
 }
 
 PetscErrorCode SafeguardOpen(Run *run)
@@ -51,24 +20,22 @@ PetscErrorCode SafeguardOpen(Run *run)
 
 PetscErrorCode SafeguardCatch(Run *run, RheoSafeguard *guard)
 {
-  struct sigaction action = {.sa_handler = OnSignal, .sa_flags = SA_RESTART};
-
   PetscFunctionBeginUser;
   *guard = run->guard;
   guard->folder = RunPath(run, "checkpoint");
   guard->asked = Asked;
-  for (int i = 0; i < SIGNALS; i++) sigaction(signals[i], &action, NULL);
+  SignalsCatch();
   PetscFunctionReturn(RHEO_OK);
 }
 
 PetscErrorCode SafeguardRelease(Run *run, const char *path)
 {
-  PetscBool none;
+  PetscBool stop;
 
   PetscFunctionBeginUser;
-  for (int i = 0; i < SIGNALS; i++) Default(signals[i]);
-  PetscCall(RheoAgree(run->comm, asked ? PETSC_FALSE : PETSC_TRUE, &none));
-  if (!none)
+  SignalsRelease();
+  PetscCall(SignalsAgree(run->comm, &stop));
+  if (stop)
     SETERRQ(run->comm, RHEO_STOPPED,
             "by a signal, when training had ended; %s is written, give the same command again for the rest",
             path);

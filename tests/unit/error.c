@@ -17,6 +17,13 @@ static PetscErrorCode Mistake(MPI_Comm comm)
   PetscFunctionReturn(RHEO_OK);
 }
 
+static PetscErrorCode Stopped(MPI_Comm comm)
+{
+  PetscFunctionBeginUser;
+  if (comm != MPI_COMM_NULL) SETERRQ(comm, RHEO_STOPPED, "3 of 7 are kept; the same command continues");
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode Ours(MPI_Comm comm)
 {
   PetscFunctionBeginUser;
@@ -31,6 +38,7 @@ static PetscErrorCode Outer(const char *what)
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
   if (!strcmp(what, "input")) PetscCall(Mistake(PETSC_COMM_WORLD));
   if (!strcmp(what, "input-alone") && rank == 1) PetscCall(Mistake(PETSC_COMM_SELF));
+  if (!strcmp(what, "stopped")) PetscCall(Stopped(PETSC_COMM_WORLD));
   if (!strcmp(what, "ours")) PetscCall(Ours(PETSC_COMM_WORLD));
   if (!strcmp(what, "ours-alone") && rank == 1) PetscCall(Ours(PETSC_COMM_SELF));
   PetscCallMPI(MPI_Barrier(PETSC_COMM_WORLD));
@@ -72,6 +80,17 @@ static void InputErrorIsOneLineAndStatus2(void **state)
   free(err);
   Expect("2", "input", 2, "rheo: error: flu.yaml:12: train.batch: must be in [1, inf), got 0", 1);
   Expect("2", "input", 2, "  from", 0);
+}
+
+static void AStopIsOneLineAndStatus3(void **state)
+{
+  (void)state;
+  char *err;
+  assert_int_equal(Run("1", "stopped", &err), 3);
+  assert_string_equal(err, "rheo: stopped: 3 of 7 are kept; the same command continues\n");
+  free(err);
+  Expect("2", "stopped", 3, "rheo: stopped: 3 of 7 are kept", 1);
+  Expect("2", "stopped", 3, "  from", 0);
 }
 
 static void InputErrorOfOneRankEndsTheJob(void **state)
@@ -158,10 +177,15 @@ static void OnlyPetscOptionsArePetscs(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(InputErrorIsOneLineAndStatus2), cmocka_unit_test(InputErrorOfOneRankEndsTheJob),
-      cmocka_unit_test(OurErrorHasATrailAndStatus1),   cmocka_unit_test(GoodRunIsSilent),
-      cmocka_unit_test(CallInMainKeepsTheStatus),      cmocka_unit_test(UnusedOptionsOfPetscAreNamed),
-      cmocka_unit_test(QuietKeepsTheMessage),          cmocka_unit_test(LibrariesReportThroughUs),
+      cmocka_unit_test(InputErrorIsOneLineAndStatus2),
+      cmocka_unit_test(AStopIsOneLineAndStatus3),
+      cmocka_unit_test(InputErrorOfOneRankEndsTheJob),
+      cmocka_unit_test(OurErrorHasATrailAndStatus1),
+      cmocka_unit_test(GoodRunIsSilent),
+      cmocka_unit_test(CallInMainKeepsTheStatus),
+      cmocka_unit_test(UnusedOptionsOfPetscAreNamed),
+      cmocka_unit_test(QuietKeepsTheMessage),
+      cmocka_unit_test(LibrariesReportThroughUs),
       cmocka_unit_test(OnlyPetscOptionsArePetscs),
   };
   self = argv[0];
