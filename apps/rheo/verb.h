@@ -10,7 +10,13 @@ typedef struct {
 } RunConfig;
 
 typedef struct {
-  int64_t n; /* simulations, or posterior samples */
+  int64_t n;         /* simulations */
+  double keep_every; /* seconds */
+  PetscBool restart;
+} SimulateConfig;
+
+typedef struct {
+  int64_t n; /* posterior samples */
 } CountConfig;
 
 typedef struct {
@@ -110,6 +116,7 @@ PetscErrorCode StudyDestroy(Study *study);
 /* What figures call parameter k, or derived quantity k - d: its label, or its name as it is. */
 const char *StudyLabel(const Study *study, int k);
 
+/* The data set of the deck, at path, from what an earlier run kept in path.parts on. A signal ends it with RHEO_ERR_STOPPED. */
 PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path);
 
 /* The posterior trained on a data set; saved at path. Created from the deck where *posterior is NULL. */
