@@ -56,7 +56,7 @@ static PetscErrorCode TruncateOnce(Run *run, int round, const RheoTruncateConfig
   PetscCall(RheoMakeDirectory(run->comm, inner.config.output));
   PetscCall(StudyCreate(inner.deck, &study));
   PetscCall(SimulateToFile(&inner, &study, RunPath(&inner, "data.h5")));
-  PetscCall(TrainFromFile(&inner, RunPath(&inner, "data.h5"), RunPath(&inner, "model.h5"), &posterior));
+  PetscCall(TrainFromFiles(&inner, NULL, RunPath(&inner, "model.h5"), &posterior));
   PetscCall(SamplesDraw(&inner, &study, posterior, &samples));
   PetscCall(RheoTruncatePrior(run->deck, study.prior, config, samples.n, samples.theta));
   PetscCall(SamplesFree(&samples));
@@ -107,10 +107,9 @@ static PetscErrorCode Infer(Run *run)
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
   PetscCall(SetUp(run, &study, &posterior));
   PetscCall(SafeguardOpen(run));
-  if (!data.file) PetscCall(Truncate(run, &study, &posterior, &rounds));
-  if (!data.file) PetscCall(SimulateToFile(run, &study, RunPath(run, "data.h5")));
-  PetscCall(TrainFromFile(run, data.file ? data.file : RunPath(run, "data.h5"), RunPath(run, "model.h5"),
-                          &posterior));
+  if (!data.file.n) PetscCall(Truncate(run, &study, &posterior, &rounds));
+  if (!data.file.n) PetscCall(SimulateToFile(run, &study, RunPath(run, "data.h5")));
+  PetscCall(TrainFromFiles(run, &data.file, RunPath(run, "model.h5"), &posterior));
   if (plot.figures) PetscCall(PlotTraining(run, posterior));
   PetscCall(SamplesDraw(run, &study, posterior, &samples));
   PetscCall(SamplesWrite(run, &study, &samples, RunPath(run, "samples.h5")));

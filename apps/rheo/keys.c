@@ -21,10 +21,11 @@ const RheoKey SimulateKeys[] = {
 const RheoKey SampleKeys[] = {
     {"n", RHEO_KEY_COUNT, offsetof(CountConfig, n), "10k", "[2, inf)", "posterior samples to draw"}, {0}};
 
-const RheoKey DataFileKeys[] = {
-    {"file", RHEO_KEY_STRING, offsetof(DataFileConfig, file), NULL, NULL,
-     "a data set of `rheo simulate` to train on (default: infer simulates; train reads DIR/data.h5)"},
-    {0}};
+const RheoKey DataFileKeys[] = {{"file", RHEO_KEY_STRINGS, offsetof(DataFileConfig, file), NULL, NULL,
+                                 "a data set to train on, or several with the same columns that make one "
+                                 "(default: infer simulates; train reads "
+                                 "DIR/data.h5)"},
+                                {0}};
 
 const RheoKey PlotKeys[] = {
     {"figures", RHEO_KEY_BOOL, offsetof(PlotConfig, figures), "yes", NULL, "draw figures into DIR/figures"},

@@ -2,31 +2,25 @@
 #include "verb.h"
 #include <stdio.h>
 
-PetscErrorCode TrainFromFile(Run *run, const char *data, const char *path, RheoPosterior *posterior)
+PetscErrorCode TrainFromFiles(Run *run, const RheoStrings *files, const char *path, RheoPosterior *posterior)
 {
+  const char *own = RunPath(run, "data.h5");
+  RheoReader reader;
   RheoSafeguard guard;
-  RheoTable *table;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoTableRead(run->comm, data, "dataset", PETSC_TRUE, &table));
-  const RheoBlock *theta = RheoTableBlock(table, "parameters"), *x = RheoTableBlock(table, "data"),
-                  *weight = RheoTableBlock(table, "weights");
-  RheoInputCheck(theta && x, run->comm,
-                 "%s: has no blocks `parameters` and `data`; `rheo simulate` writes such a file", data);
+  PetscCall(RheoReaderOpen(run->comm, files && files->n ? files->n : 1,
+                           files && files->n ? (const char *const *)files->v : &own, "dataset", &reader));
   if (!*posterior) {
-    PetscCall(RheoSimulatorPin(run->deck, x->width));
-    PetscCall(RheoPosteriorCreate(run->deck, x->width, posterior));
+    const int x = RheoReaderFind(reader, "data");
+    const int width = x < 0 ? 1 : RheoReaderTable(reader)->block[x].width;
+    PetscCall(RheoSimulatorPin(run->deck, width));
+    PetscCall(RheoPosteriorCreate(run->deck, width, posterior));
   }
-  RheoInputCheck(theta->width == RheoPosteriorSize(*posterior), run->comm,
-                 "%s: has %d parameters, the prior of the deck has %d", data, theta->width,
-                 RheoPosteriorSize(*posterior));
-  RheoInputCheck(x->width == RheoPosteriorDataSize(*posterior), run->comm,
-                 "%s: has %d columns of data, the simulator of the deck gives %d", data, x->width,
-                 RheoPosteriorDataSize(*posterior));
   PetscCall(SafeguardCatch(run, &guard));
   PetscCall(RheoPosteriorSetSafeguard(*posterior, &guard));
-  PetscCall(RheoPosteriorTrain(*posterior, table->n, theta->value, x->value, weight ? weight->value : NULL));
-  PetscCall(RheoTableDestroy(&table));
+  PetscCall(RheoPosteriorTrainFiles(*posterior, reader));
+  PetscCall(RheoReaderClose(&reader));
   PetscCall(RheoPosteriorSave(*posterior, path));
   PetscCall(SafeguardRelease(run, path));
   PetscFunctionReturn(RHEO_OK);
@@ -85,7 +79,7 @@ static PetscErrorCode Train(Run *run)
   PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
   PetscCall(SafeguardOpen(run));
-  PetscCall(TrainFromFile(run, data.file ? data.file : RunPath(run, "data.h5"), path, &posterior));
+  PetscCall(TrainFromFiles(run, &data.file, path, &posterior));
   if (plot.figures) PetscCall(PlotTraining(run, posterior));
   PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "train", run->deck));
   PetscCall(PrintTraining(&yaml, posterior));
@@ -99,9 +93,11 @@ const Verb Verb_Train = {
     .summary = "train the posterior on a data set, write DIR/model.h5",
     .usage = "DECK [-data_file FILE] [-train_epochs 100] [-output DIR] [-key value ...]",
     .text =
-        "  Reads the file of `rheo simulate` (DIR/data.h5 unless -data_file says otherwise). The model is "
-        "the same, bit by bit, for any\n"
-        "  number of ranks; it carries its deck, so that `rheo sample DIR/model.h5` needs nothing else.\n\n"
+        "  Reads the file of `rheo simulate` (DIR/data.h5 unless -data_file says otherwise), or several "
+        "files as "
+        "one data set. Rows that do\n"
+        "  not fit into memory are read as they are needed. The model is the same, bit by bit, for any "
+        "number of ranks; it carries its deck, so that `rheo sample DIR/model.h5` needs nothing else.\n\n"
         "  A deck with a section `target` is a study of a data set: the model goes from noise, or from the "
         "section "
         "`source`, to the target.\n\n"

@@ -20,7 +20,7 @@ typedef struct {
 } CountConfig;
 
 typedef struct {
-  const char *file;
+  RheoStrings file;
 } DataFileConfig;
 
 typedef struct {
@@ -119,8 +119,9 @@ const char *StudyLabel(const Study *study, int k);
 /* The data set of the deck, at path, from what an earlier run kept in path.parts on. A signal ends it with RHEO_ERR_STOPPED. */
 PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path);
 
-/* The posterior trained on a data set; saved at path. Created from the deck where *posterior is NULL. */
-PetscErrorCode TrainFromFile(Run *run, const char *data, const char *path, RheoPosterior *posterior);
+/* The posterior trained on a data set, DIR/data.h5 where there are no files; saved at path. Created from the deck where
+ * *posterior is NULL. */
+PetscErrorCode TrainFromFiles(Run *run, const RheoStrings *files, const char *path, RheoPosterior *posterior);
 PetscErrorCode PrintTraining(RheoYaml *yaml, RheoPosterior posterior);
 /* `train:`, of any training. */
 void PrintHistory(RheoYaml *yaml, const RheoHistory *history, RheoTrainReason reason, double rate,

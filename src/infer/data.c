@@ -5,11 +5,16 @@
 
 typedef struct {
   RheoStrings transform; /* names; one for all or one a column */
+  int stream;            /* RheoDataStream */
 } RheoDataConfig;
 
 const RheoKey RheoDataKeys[] = {
     {"transform", RHEO_KEY_STRINGS, offsetof(RheoDataConfig, transform), "none", NULL,
      "of the data before standardisation, one for all columns or one each: " RHEO_DATA_TRANSFORM_RULE},
+    {"stream", RHEO_KEY_CHOICE, offsetof(RheoDataConfig, stream), "auto", "auto|yes|no",
+     "read rows of the file as training needs them, instead of keeping them in memory; auto: where they are "
+     "more than a "
+     "train.window. The model is the same"},
     {0}};
 
 static const char *const TransformNames[] = {"none", "log1p", "sqrt", "log", "asinh", NULL};
@@ -49,7 +54,7 @@ PetscErrorCode RheoPosteriorObserve(RheoPosterior p, const double *x, float *con
 
 PetscErrorCode RheoDataTransformRead(RheoDeck deck, int n_data, int **transform)
 {
-  RheoDataConfig config = {{0, NULL}};
+  RheoDataConfig config = {0};
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(deck, "data", RheoDataKeys, &config));
@@ -66,5 +71,15 @@ PetscErrorCode RheoDataTransformRead(RheoDeck deck, int n_data, int **transform)
       PetscCall(RheoDeckReject(deck, "data.transform", "'%s' is none of %s", name, RHEO_DATA_TRANSFORM_RULE));
     (*transform)[k] = found;
   }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDataStreamRead(RheoDeck deck, int *stream)
+{
+  RheoDataConfig config = {0};
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(deck, "data", RheoDataKeys, &config));
+  *stream = config.stream;
   PetscFunctionReturn(RHEO_OK);
 }

@@ -57,29 +57,35 @@ PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Rows that can be learned from, as floats: parameters as normal scores of their prior, and everything finite. */
-static PetscErrorCode Prepare(RheoPosterior p, int64_t n, const double *theta, const double *x,
-                              const double *weight, float *t, float *y, float *w, int64_t *n_good)
+/* Records of raw rows (theta, x, weight or NULL): parameters as normal scores of their prior, and everything finite. */
+static void Convert(const void *posterior, int64_t n, const double *const *block, float *record,
+                    unsigned char *good)
 {
-  int64_t good = 0;
+  const RheoPosterior p = (RheoPosterior)(uintptr_t)posterior;
+  const double *theta = block[0], *x = block[1], *weight = block[2];
+  const int size = p->d + p->c + (weight != NULL);
 
-  PetscFunctionBeginUser;
-  for (int64_t i = 0; i < n; i++) {
-    PetscBool keep = PETSC_TRUE;
-    for (int k = 0; k < p->d; k++) {
-      const double z = RheoPriorToNormal(p->prior, k, theta[i * p->d + k]);
-      if (!isfinite(z)) keep = PETSC_FALSE;
-      t[good * p->d + k] = (float)z;
-    }
-    RheoPosteriorTransformData(p, 1, x + i * p->c, y + good * p->c);
-    for (int k = 0; k < p->c; k++)
-      if (!isfinite(y[good * p->c + k])) keep = PETSC_FALSE;
-    if (weight) {
-      w[good] = (float)weight[i];
-      if (!isfinite(w[good]) || w[good] < 0) keep = PETSC_FALSE;
-    }
-    if (keep) good++;
+  for (int64_t i = 0; i < n; i++, record += size) {
+    good[i] = 1;
+    for (int k = 0; k < p->d; k++) record[k] = (float)RheoPriorToNormal(p->prior, k, theta[i * p->d + k]);
+    RheoPosteriorTransformData(p, 1, x + i * p->c, record + p->d);
+    if (weight) record[p->d + p->c] = (float)weight[i];
+    for (int k = 0; k < size; k++)
+      if (!isfinite(record[k])) good[i] = 0;
+    if (weight && record[size - 1] < 0) good[i] = 0;
   }
+}
+
+static RheoRowLayout Layout(RheoPosterior p, PetscBool weighted)
+{
+  RheoRowLayout layout = {.n_columns = 2, .name = {"x", "context"}, .width = {p->d, p->c}};
+  RheoRowLayoutSet(&layout, weighted);
+  return layout;
+}
+
+static PetscErrorCode CheckCount(RheoPosterior p, int64_t n, int64_t good)
+{
+  PetscFunctionBeginUser;
   if (good < n)
     RheoLog(
         p->comm, RHEO_LOG_WARNING,
@@ -89,26 +95,87 @@ static PetscErrorCode Prepare(RheoPosterior p, int64_t n, const double *theta, c
   RheoInputCheck(good >= 10, p->comm,
                  "%lld usable simulations are too few to train on; simulate more (simulate.n)",
                  (long long)good);
-  *n_good = good;
   PetscFunctionReturn(RHEO_OK);
 }
 
 PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *theta, const double *x,
                                   const double *weight)
 {
-  float *t, *y, *w;
   RheoRows rows = {.n_columns = 2, .name = {"x", "context"}, .width = {p->d, p->c}};
+  const RheoRowLayout layout = Layout(p, (PetscBool)(weight != NULL));
+  RheoRowSource source;
+  float *t, *y, *w, *record;
+  unsigned char good;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc3(n * p->d, &t, n * p->c, &y, n, &w));
-  PetscCall(Prepare(p, n, theta, x, weight, t, y, w, &rows.n));
+  PetscCall(PetscMalloc4(n * p->d, &t, n * p->c, &y, n, &w, layout.size, &record));
+  for (int64_t i = 0; i < n; i++) {
+    const double *const block[] = {theta + i * p->d, x + i * p->c, weight ? weight + i : NULL};
+    Convert(p, 1, block, record, &good);
+    if (!good) continue;
+    memcpy(t + rows.n * p->d, record, (size_t)p->d * sizeof *t);
+    memcpy(y + rows.n * p->c, record + p->d, (size_t)p->c * sizeof *y);
+    if (weight) w[rows.n] = record[layout.weight];
+    rows.n++;
+  }
+  PetscCall(CheckCount(p, n, rows.n));
   rows.value[0] = t;
   rows.value[1] = y;
   rows.weight = weight ? w : NULL;
-  PetscCall(RheoDensityFit(p->density, rows.n, t, y));
-  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, &rows, p->density, p->guarded ? &p->guard : NULL,
+  PetscCall(RheoRowSourceCreateMemory(p->comm, &rows, &source));
+  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, p->density, p->guarded ? &p->guard : NULL,
                             &p->training));
-  PetscCall(PetscFree3(t, y, w));
+  PetscCall(RheoRowSourceDestroy(&source));
+  PetscCall(PetscFree4(t, y, w, record));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Whether rows of files are to be read as they are needed. */
+static PetscErrorCode Streams(RheoPosterior p, int64_t n, const RheoRowLayout *layout, PetscBool *streams)
+{
+  RheoTrainConfig config;
+  int choice = RHEO_STREAM_AUTO;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDataStreamRead(p->deck, &choice));
+  PetscCall(RheoDeckRead(p->deck, "train", RheoTrainKeys, &config));
+  *streams = (PetscBool)(choice == RHEO_STREAM_YES ||
+                         (choice == RHEO_STREAM_AUTO && n > RheoTrainWindowRows(&config, layout)));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior p, RheoReader reader)
+{
+  const RheoTable *table = RheoReaderTable(reader);
+  const char *name = RheoReaderName(reader);
+  const int theta = RheoReaderFind(reader, "parameters"), x = RheoReaderFind(reader, "data"),
+            weight = RheoReaderFind(reader, "weights");
+  const RheoRowFile file = {.reader = reader,
+                            .n_blocks = weight < 0 ? 2 : 3,
+                            .block = {theta, x, weight},
+                            .convert = Convert,
+                            .context = p};
+  const RheoRowLayout layout = Layout(p, (PetscBool)(weight >= 0));
+  RheoRowSource source;
+  PetscBool streams = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(theta >= 0 && x >= 0, p->comm,
+                 "%s: has no blocks `parameters` and `data`; `rheo simulate` writes such a file", name);
+  RheoInputCheck(table->block[theta].width == p->d, p->comm,
+                 "%s: has %d parameters, the prior of the deck has %d", name, table->block[theta].width,
+                 p->d);
+  RheoInputCheck(table->block[x].width == p->c, p->comm,
+                 "%s: has %d columns of data, the simulator of the deck gives %d", name,
+                 table->block[x].width, p->c);
+  RheoInputCheck(weight < 0 || table->block[weight].width == 1, p->comm, "%s: `weights` has %d columns", name,
+                 table->block[weight].width);
+  PetscCall(Streams(p, table->n, &layout, &streams));
+  PetscCall(RheoRowSourceCreateFile(p->comm, &file, &layout, streams, &source));
+  PetscCall(CheckCount(p, table->n, RheoRowSourceCount(source)));
+  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, p->density, p->guarded ? &p->guard : NULL,
+                            &p->training));
+  PetscCall(RheoRowSourceDestroy(&source));
   PetscFunctionReturn(RHEO_OK);
 }
 

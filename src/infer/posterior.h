@@ -28,6 +28,10 @@ PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior);
  * them. Collective. */
 PetscErrorCode RheoPosteriorTrain(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                   const double *weight);
+/* The same from blocks `parameters` and `data`, and `weights` where there are any, of files: rows stay there or are spread over
+ * the ranks, as data.stream says; the model is the same. Blocks that are missing or of other widths are RHEO_ERR_INPUT.
+ * Collective. */
+PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior posterior, RheoReader reader);
 /* Checkpoints of the training to come, and what may stop it (train/checkpoint.h). guard is copied. Not collective. */
 PetscErrorCode RheoPosteriorSetSafeguard(RheoPosterior posterior, const RheoSafeguard *guard);
 PetscErrorCode RheoPosteriorSave(RheoPosterior posterior, const char *path);                 /* collective */

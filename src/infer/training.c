@@ -35,8 +35,8 @@ PetscErrorCode RheoTrainingFree(RheoTraining *training)
  * with the model afterwards may change between a training and its continuation. */
 static PetscErrorCode Identity(RheoDeck deck, const char **identity)
 {
-  static const char *const other[] = {"title",    "sample",      "check",    "plot",
-                                      "simulate", "observation", "truncate", "data.file"};
+  static const char *const other[] = {"title",       "sample",   "check",     "plot",       "simulate",
+                                      "observation", "truncate", "data.file", "data.stream"};
   const char *text, *name;
   RheoDeck copy;
 
@@ -65,7 +65,32 @@ static PetscErrorCode Run(RheoTrainer trainer, RheoDeck deck, const RheoSafeguar
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, const RheoRows *rows, RheoDensity density,
+static void Column(const RheoRowLayout *layout, int k, int64_t n, const float *record, float *column)
+{
+  const size_t width = (size_t)layout->width[k];
+  for (int64_t i = 0; i < n; i++)
+    memcpy(column + (size_t)i * width, record + i * layout->size + layout->offset[k], width * sizeof *column);
+}
+
+/* Standardisation and the like. */
+static PetscErrorCode Fit(RheoDensity density, uint64_t seed, RheoRowSource source)
+{
+  const RheoRowLayout *layout = RheoRowSourceLayout(source);
+  float *record, *x, *context;
+  int64_t n;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoRowSourceSample(source, seed, &n, &record));
+  PetscCall(PetscMalloc2(n * layout->width[0], &x, n * layout->width[1], &context));
+  Column(layout, 0, n, record, x);
+  Column(layout, 1, n, record, context);
+  free(record);
+  PetscCall(RheoDensityFit(density, n, x, layout->width[1] ? context : NULL));
+  PetscCall(PetscFree2(x, context));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource source, RheoDensity density,
                                const RheoSafeguard *guard, RheoTraining *training)
 {
   RheoParams params = RheoDensityParams(density);
@@ -75,11 +100,12 @@ PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, const RheoRows *row
 
   PetscFunctionBeginUser;
   PetscCall(RheoTrainingFree(training));
+  PetscCall(Fit(density, seed, source));
   PetscCall(RheoDeckGetComm(deck, &comm));
   PetscCall(RheoTrainerCreate(comm, &trainer));
   PetscCall(RheoTrainerSetFromDeck(trainer, deck, "train"));
   PetscCall(RheoTrainerSetSeed(trainer, seed));
-  PetscCall(RheoTrainerSetRows(trainer, rows));
+  PetscCall(RheoTrainerSetSource(trainer, source));
   PetscCall(RheoTrainerSetObjective(trainer, RheoDensityObjective(density), RheoDensityModel(density),
                                     RheoDensityScope(density)));
   PetscCall(RheoTrainerSetParams(trainer, params, RheoDensityValues(density)));

@@ -13,9 +13,10 @@ typedef struct {
   double rows_per_second, communication; /* as RheoTrainerGetSpeed */
 } RheoTraining;
 
-/* Trains density on rows, by section `train` of the deck; guard NULL: without checkpoints. Frees what training held before.
- * RHEO_STOPPED as RheoTrainerRun. Collective. */
-PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, const RheoRows *rows, RheoDensity density,
+/* Fits density to a sample of the rows (RheoRowSourceSample), columns x and context, and trains it on all of them, by section
+ * `train` of the deck; guard NULL: without checkpoints. Frees what training held before. RHEO_STOPPED as RheoTrainerRun.
+ * Collective. */
+PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource source, RheoDensity density,
                                const RheoSafeguard *guard, RheoTraining *training);
 PetscErrorCode RheoTrainingFree(RheoTraining *training);
 

@@ -142,6 +142,7 @@ PetscErrorCode RheoTransportTrain(RheoTransport t)
 {
   RheoObjectiveModel *model = RheoDensityModel(t->density);
   float *x, *context, *from;
+  RheoRowSource source;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDataSetRead(t->target));
@@ -155,9 +156,10 @@ PetscErrorCode RheoTransportTrain(RheoTransport t)
                          .name = {"x", "context"},
                          .width = {RheoDataSetSize(t->target), c},
                          .value = {x, c ? context : NULL}};
-  PetscCall(RheoDensityFit(t->density, rows.n, x, c ? context : NULL));
+  PetscCall(RheoRowSourceCreateMemory(t->comm, &rows, &source));
   PetscCall(
-      RheoTrainingRun(t->deck, t->seed, &rows, t->density, t->guarded ? &t->guard : NULL, &t->training));
+      RheoTrainingRun(t->deck, t->seed, source, t->density, t->guarded ? &t->guard : NULL, &t->training));
+  PetscCall(RheoRowSourceDestroy(&source));
   model->source = NULL;
   model->n_source = 0;
   PetscCall(PetscFree(x));

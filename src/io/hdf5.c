@@ -190,6 +190,22 @@ int RheoH5ReadChecksum(hid_t object, const char *name, uint64_t *value)
   return ReadAttribute(object, name, H5T_NATIVE_UINT64, 1, value);
 }
 
+/* How many bytes a data set of the file may give: what compression cannot exceed where there may be some. */
+static hsize_t MostBytes(hid_t set, hsize_t in_file)
+{
+  enum {
+    DEFLATE_MOST = 1040,
+    SCALE = 64
+  }; /* deflate makes 1032 bytes of one at most; other filters are not that good */
+  const hid_t how = H5Dget_create_plist(set);
+  const int filtered = H5Pget_layout(how) == H5D_CHUNKED && H5Pget_nfilters(how) > 0;
+
+  H5Pclose(how);
+  if (!filtered) return in_file;
+  const hsize_t stored = H5Dget_storage_size(set) + SCALE;
+  return stored < (hsize_t)-1 / DEFLATE_MOST ? stored * DEFLATE_MOST : (hsize_t)-1;
+}
+
 /* Whether the file is large enough for what a data set says it holds: memory is only asked for what is there. */
 static int Fits(hid_t set, hid_t space)
 {
@@ -197,8 +213,8 @@ static int Fits(hid_t set, hid_t space)
   const hssize_t points = H5Sget_simple_extent_npoints(space);
   const size_t size = H5Tget_size(type);
   hsize_t bytes = 0;
-  const int fits =
-      H5Fget_filesize(file, &bytes) >= 0 && points >= 0 && size > 0 && (hsize_t)points <= bytes / size;
+  const int fits = H5Fget_filesize(file, &bytes) >= 0 && points >= 0 && size > 0 &&
+                   (hsize_t)points <= MostBytes(set, bytes) / size;
   H5Tclose(type);
   H5Fclose(file);
   return fits;

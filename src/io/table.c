@@ -1,9 +1,8 @@
-#include "table.h"
 #include "../base/checksum.h"
 #include "../base/event.h"
 #include "../base/provenance.h"
 #include "../base/reduce.h"
-#include "hdf5.h"
+#include "table_impl.h"
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -55,7 +54,7 @@ static uint64_t RowChecksum(const RheoBlock *block, int b, int64_t place, const 
   return row;
 }
 
-static uint64_t PartialChecksum(const RheoTable *table, int *status)
+uint64_t RheoTablePartialChecksum(const RheoTable *table, int *status)
 {
   const int64_t n = table->end - table->begin;
   uint64_t sum = 0;
@@ -81,7 +80,7 @@ static uint64_t TextChecksum(uint64_t sum, const char *text)
 }
 
 /* Of what stands beside the rows: names, units, deck, small vectors. The same on every rank. */
-static uint64_t RestChecksum(const RheoTable *table)
+uint64_t RheoTableRestChecksum(const RheoTable *table)
 {
   uint64_t sum = TextChecksum(RheoChecksum(RHEO_CHECKSUM_START, &table->n, sizeof table->n), table->kind);
   sum = TextChecksum(TextChecksum(sum, table->verb ? table->verb : ""), table->deck);
@@ -163,7 +162,7 @@ static int WriteAll(MPI_Comm comm, hid_t file, const RheoTable *table)
                RheoH5WriteText(file, "commit", RheoCommit()) ||
                RheoH5WriteText(file, "verb", table->verb ? table->verb : "") ||
                RheoH5WriteChecksum(file, "checksum", table->checksum) ||
-               RheoH5WriteChecksum(file, "checksum_rest", RestChecksum(table));
+               RheoH5WriteChecksum(file, "checksum_rest", RheoTableRestChecksum(table));
   status = status || RheoH5WriteDeck(file, table->deck);
   for (int b = 0; b < table->n_blocks; b++) status = WriteBlock(comm, file, table, b) || status;
   const hid_t extra = RheoH5GroupCreate(file, "extra");
@@ -177,7 +176,7 @@ static int WriteAll(MPI_Comm comm, hid_t file, const RheoTable *table)
 PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
 {
   int pulled;
-  const uint64_t mine = PartialChecksum(table, &pulled);
+  const uint64_t mine = RheoTablePartialChecksum(table, &pulled);
   PetscBool good;
 
   PetscFunctionBeginUser;
@@ -279,7 +278,7 @@ static herr_t VisitExtra(hid_t group, const char *name, const H5L_info_t *info, 
   return 0;
 }
 
-static int ReadAll(hid_t file, RheoTable *table, uint64_t *checksum, uint64_t *rest)
+int RheoTableReadAll(hid_t file, RheoTable *table, uint64_t *checksum, uint64_t *rest)
 {
   Visit visit = {table, 0};
 
@@ -315,15 +314,15 @@ PetscErrorCode RheoTableRead(MPI_Comm comm, const char *path, const char *kind, 
       (PetscBool)(strcmp(found, "model") && RheoH5ReadInt(file, "rows", &table->n) == 0 && table->n >= 0);
   table->end = table->n;
   if (!whole) RheoRange(comm, table->n, &table->begin, &table->end);
-  read = (PetscBool)(read && !ReadAll(file, table, &checksum, &rest));
+  read = (PetscBool)(read && !RheoTableReadAll(file, table, &checksum, &rest));
   H5Fclose(file);
   PetscCall(RheoAgree(comm, read, &readable));
   good = readable;
   if (readable) {
-    mine = table->checksum = PartialChecksum(table, &pulled);
+    mine = table->checksum = RheoTablePartialChecksum(table, &pulled);
     if (!whole) PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
-    PetscCall(
-        RheoAgree(comm, (PetscBool)(table->checksum == checksum && RestChecksum(table) == rest), &good));
+    PetscCall(RheoAgree(
+        comm, (PetscBool)(table->checksum == checksum && RheoTableRestChecksum(table) == rest), &good));
   }
   if (!good) PetscCall(RheoTableDestroy(&table));
   RheoInputCheck(strcmp(found, "model"), comm, "%s: is a model file, not a table", path);

@@ -33,35 +33,20 @@ static uint64_t LayoutSum(uint64_t sum, RheoParams params)
   return sum;
 }
 
-/* Blocks of rows, each by one rank; what they give is added up, so that it does not matter which. */
 static PetscErrorCode RowsSum(RheoTrainer trainer, uint64_t *sum)
 {
-  enum { BLOCK = 1 << 14 };
-  const RheoRows *rows = &trainer->rows;
-  const int64_t n_blocks = (rows->n + BLOCK - 1) / BLOCK;
-  int64_t first, last;
-  uint64_t mine = 0;
+  const RheoRowLayout *layout = &trainer->layout;
+  const int64_t n = RheoRowSourceCount(trainer->source);
 
   PetscFunctionBeginUser;
-  RheoRange(trainer->comm, n_blocks, &first, &last);
-  for (int64_t b = first; b < last; b++) {
-    const int64_t begin = b * BLOCK, n = PetscMin(BLOCK, rows->n - begin);
-    uint64_t block = RheoChecksum(RHEO_CHECKSUM_START, &b, sizeof b);
-    for (int k = 0; k < rows->n_columns; k++)
-      if (rows->width[k])
-        block = RheoChecksum(block, rows->value[k] + begin * rows->width[k],
-                             (size_t)(n * rows->width[k]) * sizeof(float));
-    if (rows->weight) block = RheoChecksum(block, rows->weight + begin, (size_t)n * sizeof(float));
-    mine += block;
-  }
-  PetscCallMPI(MPI_Allreduce(&mine, sum, 1, MPI_UINT64_T, MPI_SUM, trainer->comm));
-  *sum = RheoChecksum(RheoChecksum(*sum, &rows->n, sizeof rows->n), rows->width,
-                      (size_t)rows->n_columns * sizeof *rows->width);
-  for (int k = 0; k < rows->n_columns; k++) {
-    *sum = TextSum(*sum, rows->name[k]);
-    if (trainer->model.source && !strcmp(rows->name[k], "x"))
+  PetscCall(RheoRowSourceFingerprint(trainer->source, sum));
+  *sum = RheoChecksum(RheoChecksum(*sum, &n, sizeof n), layout->width,
+                      (size_t)layout->n_columns * sizeof *layout->width);
+  for (int k = 0; k < layout->n_columns; k++) {
+    *sum = TextSum(*sum, layout->name[k]);
+    if (trainer->model.source && !strcmp(layout->name[k], "x"))
       *sum = RheoChecksum(*sum, trainer->model.source,
-                          (size_t)(trainer->model.n_source * rows->width[k]) * sizeof(float));
+                          (size_t)(trainer->model.n_source * layout->width[k]) * sizeof(float));
   }
   PetscFunctionReturn(RHEO_OK);
 }

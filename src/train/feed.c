@@ -11,14 +11,15 @@ static uint32_t NoisePurpose(int place)
   return RHEO_STREAM_NOISE + ((uint32_t)(place + 1) << 8);
 }
 
-static int FindColumn(const RheoRows *rows, const char *name)
+static int FindColumn(const RheoRowLayout *layout, const char *name)
 {
-  for (int k = 0; k < rows->n_columns; k++)
-    if (!strcmp(rows->name[k], name)) return k;
+  for (int k = 0; k < layout->n_columns; k++)
+    if (!strcmp(layout->name[k], name)) return k;
   return -1;
 }
 
-PetscErrorCode RheoFeedCreate(RheoProgram program, const RheoRows *rows, int64_t capacity, RheoFeed *feed)
+PetscErrorCode RheoFeedCreate(RheoProgram program, const RheoRowLayout *layout, int64_t capacity,
+                              RheoFeed *feed)
 {
   int n_noise = 0;
 
@@ -41,7 +42,7 @@ PetscErrorCode RheoFeedCreate(RheoProgram program, const RheoRows *rows, int64_t
       input->kind = RHEO_FEED_GIVEN;
     } else {
       input->kind = RHEO_FEED_COLUMN;
-      input->column = FindColumn(rows, name);
+      input->column = FindColumn(layout, name);
       PetscCheck(input->column >= 0, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG,
                  "input '%s' of the loss is not a column", name);
     }
@@ -59,10 +60,20 @@ PetscErrorCode RheoFeedDestroy(RheoFeed *feed)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static void FillColumn(const float *column, size_t width, int64_t n, const uint64_t *index, float *value)
+static void FillColumn(const RheoFeedSource *source, int offset, size_t width, float *value)
 {
-  for (int64_t i = 0; i < n; i++)
-    memcpy(value + (size_t)i * width, column + index[i] * width, width * sizeof(float));
+  const size_t size = (size_t)source->layout->size;
+  for (int64_t i = 0; i < source->n; i++)
+    memcpy(value + (size_t)i * width,
+           source->record + (size_t)PetscMin(i, source->n_real - 1) * size + offset, width * sizeof(float));
+}
+
+static void FillWeight(const RheoFeedSource *source, float *value)
+{
+  const RheoRowLayout *layout = source->layout;
+  for (int64_t i = 0; i < source->n_real; i++)
+    value[i] = layout->weight >= 0 ? source->record[i * layout->size + layout->weight] : 1;
+  for (int64_t i = source->n_real; i < source->n; i++) value[i] = 0;
 }
 
 static void FillGiven(const float *given, size_t width, int64_t n, int64_t n_real, float *value)
@@ -113,34 +124,35 @@ static void FillByPlace(const RheoFeedInput *input, const RheoFeedSource *source
 
 static void FillNoise(const RheoFeedInput *input, const RheoFeedSource *source)
 {
+  const size_t n = (size_t)source->n_real, width = (size_t)input->width;
+
   if (input->noise == RHEO_INPUT_NOISE_UNIFORM)
-    RheoStreamFillUniform(source->seed, input->purpose, (uint32_t)source->step, (size_t)source->n,
-                          source->index, 0, (size_t)input->width, input->value);
+    RheoStreamFillUniform(source->seed, input->purpose, (uint32_t)source->step, n, source->index, 0, width,
+                          input->value);
   else if (input->noise == RHEO_INPUT_NOISE_NORMAL)
-    RheoStreamFillNormal(source->seed, input->purpose, (uint32_t)source->step, (size_t)source->n,
-                         source->index, 0, (size_t)input->width, input->value);
-  else
+    RheoStreamFillNormal(source->seed, input->purpose, (uint32_t)source->step, n, source->index, 0, width,
+                         input->value);
+  else {
     FillByPlace(input, source);
+    return;
+  }
+  for (size_t i = n; i < (size_t)source->n; i++)
+    memcpy(input->value + i * width, input->value + (n - 1) * width, width * sizeof(float));
 }
 
 void RheoFeedFill(RheoFeed *feed, const RheoFeedSource *source)
 {
-  const RheoRows *rows = source->rows;
-  const int64_t n = source->n, n_real = source->n_real;
-
   for (int k = 0; k < feed->n; k++) {
     RheoFeedInput *input = &feed->input[k];
     switch (input->kind) {
     case RHEO_FEED_COLUMN:
-      FillColumn(rows->value[input->column], (size_t)input->width, n, source->index, input->value);
+      FillColumn(source, source->layout->offset[input->column], (size_t)input->width, input->value);
       break;
     case RHEO_FEED_WEIGHT:
-      for (int64_t i = 0; i < n_real; i++)
-        input->value[i] = rows->weight ? rows->weight[source->index[i]] : 1;
-      for (int64_t i = n_real; i < n; i++) input->value[i] = 0;
+      FillWeight(source, input->value);
       break;
     case RHEO_FEED_GIVEN:
-      FillGiven(source->given, (size_t)input->width, n, n_real, input->value);
+      FillGiven(source->given, (size_t)input->width, source->n, source->n_real, input->value);
       break;
     case RHEO_FEED_NOISE:
       FillNoise(input, source);

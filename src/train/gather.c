@@ -14,18 +14,18 @@ static PetscErrorCode AddColumn(RheoGathering *g, int from, int width)
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoGatheringCreate(const char *const *columns, const RheoRows *rows, int given,
+PetscErrorCode RheoGatheringCreate(const char *const *columns, const RheoRowLayout *layout, int given,
                                    int64_t capacity, RheoGathering *g)
 {
   PetscFunctionBeginUser;
   *g = (RheoGathering){.capacity = capacity};
   for (int c = 0; columns[c]; c++) {
     int from = 0;
-    while (from < rows->n_columns && strcmp(rows->name[from], columns[c])) from++;
-    PetscCall(AddColumn(g, from, from < rows->n_columns ? rows->width[from] : 0));
+    while (from < layout->n_columns && strcmp(layout->name[from], columns[c])) from++;
+    PetscCall(AddColumn(g, from, from < layout->n_columns ? layout->width[from] : 0));
   }
   if (given > 0) PetscCall(AddColumn(g, -1, given));
-  if (rows->weight) PetscCall(RheoTrainAllocate((size_t)capacity, &g->weight));
+  if (layout->weight >= 0) PetscCall(RheoTrainAllocate((size_t)capacity, &g->weight));
   PetscCall(PetscMalloc1((size_t)capacity, &g->index));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -42,6 +42,7 @@ PetscErrorCode RheoGatheringDestroy(RheoGathering *g)
 
 void RheoGatheringFill(RheoGathering *g, const RheoFeedSource *source)
 {
+  const RheoRowLayout *layout = source->layout;
   const int64_t n = source->n_real;
 
   if (n <= 0) return; /* a rank may have no row of a small validation set */
@@ -53,11 +54,12 @@ void RheoGatheringFill(RheoGathering *g, const RheoFeedSource *source)
       memcpy(g->value[k], source->given, (size_t)n * width * sizeof(float));
       continue;
     }
-    const float *column = source->rows->value[g->from[k]];
+    const float *column = source->record + layout->offset[g->from[k]];
     for (int64_t i = 0; i < n; i++)
-      memcpy(g->value[k] + (size_t)i * width, column + source->index[i] * width, width * sizeof(float));
+      memcpy(g->value[k] + (size_t)i * width, column + i * layout->size, width * sizeof(float));
   }
-  for (int64_t i = 0; g->weight && i < n; i++) g->weight[i] = source->rows->weight[source->index[i]];
+  for (int64_t i = 0; g->weight && i < n; i++)
+    g->weight[i] = source->record[i * layout->size + layout->weight];
 }
 
 RheoBatch RheoGatheringGet(RheoGathering *g, const RheoFeedSource *source, int64_t first, int64_t n)

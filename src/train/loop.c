@@ -44,64 +44,26 @@ static PetscErrorCode StateStart(RheoTrainer trainer)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* ---- An epoch's beginning ---- */
-static uint64_t *OrderOf(const RheoTrainer trainer, int shard, int64_t batch)
-{
-  return trainer->order +
-         (size_t)((shard - trainer->first) * trainer->steps + batch) * (size_t)trainer->training.rows;
-}
-
-/* of_shards (shards of this rank, steps) -> sums (steps) in the order of the tree. */
-static PetscErrorCode SumOverShards(RheoTrainer trainer, const double *of_shards, double *sums)
+/* ---- Sums over shards ---- */
+PetscErrorCode RheoTrainerSumOverShards(RheoTrainer trainer, int64_t first, int64_t end, RheoOfShard of_shard,
+                                        double *sums)
 {
   double *piece = trainer->piece;
 
   PetscFunctionBeginUser;
-  for (int64_t b = 0; b < trainer->steps; b += RHEO_SUM_STEPS) {
-    int64_t n = PetscMin(RHEO_SUM_STEPS, trainer->steps - b);
-    for (int64_t shard = 0; shard < trainer->end - trainer->first; shard++)
-      memcpy(piece + shard * n, of_shards + shard * trainer->steps + b, (size_t)n * sizeof *piece);
-    PetscCall(RheoReduceScalars(trainer->reduce, (int)n, piece, sums + b));
+  for (int64_t b = first; b < end; b += RHEO_SUM_STEPS) {
+    const int64_t n = PetscMin(RHEO_SUM_STEPS, end - b);
+    for (int shard = trainer->first; shard < trainer->end; shard++)
+      for (int64_t i = 0; i < n; i++)
+        piece[(shard - trainer->first) * n + i] = of_shard(trainer, shard, b + i);
+    PetscCall(RheoReduceScalars(trainer->reduce, (int)n, piece, sums + (b - first)));
   }
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Sums of weights of every batch of the epoch, in the order of shards. */
-static PetscErrorCode EpochWeights(RheoTrainer trainer)
+static double LossOfShard(const RheoTrainer trainer, int shard, int64_t step)
 {
-  const float *weight = trainer->rows.weight;
-  double *of_shards = trainer->state.loss; /* not yet in use */
-  int64_t begin, end;
-
-  PetscFunctionBeginUser;
-  for (int64_t b = 0; b < trainer->steps; b++) trainer->state.weight[b] = (double)trainer->batch;
-  if (!weight) PetscFunctionReturn(RHEO_OK);
-  for (int shard = trainer->first; shard < trainer->end; shard++) {
-    RheoShardRange(trainer->batch, trainer->config.shards, shard, &begin, &end);
-    for (int64_t b = 0; b < trainer->steps; b++) {
-      const uint64_t *index = OrderOf(trainer, shard, b);
-      double sum = 0;
-      for (int64_t i = 0; i < end - begin; i++) sum += (double)weight[index[i]];
-      of_shards[(shard - trainer->first) * trainer->steps + b] = sum;
-    }
-  }
-  PetscCall(SumOverShards(trainer, of_shards, trainer->state.weight));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode EpochBegin(RheoTrainer trainer)
-{
-  int64_t begin, end;
-
-  PetscFunctionBeginUser;
-  for (int shard = trainer->first; shard < trainer->end; shard++) {
-    RheoShardRange(trainer->batch, trainer->config.shards, shard, &begin, &end);
-    for (int64_t b = 0; b < trainer->steps; b++)
-      RheoSamplerOrder(&trainer->sampler, trainer->state.epoch, b * trainer->batch + begin,
-                       b * trainer->batch + end, trainer->training.rows, OrderOf(trainer, shard, b));
-  }
-  PetscCall(EpochWeights(trainer));
-  PetscFunctionReturn(RHEO_OK);
+  return trainer->state.loss[(shard - trainer->first) * trainer->steps + step];
 }
 
 /* ---- A step ---- */
@@ -117,14 +79,15 @@ static PetscErrorCode ShardGradient(RheoTrainer trainer, int shard)
   RheoShardRange(trainer->batch, trainer->config.shards, shard, &begin, &end);
   PetscCall(RheoReduceGetBuffer(trainer->reduce, shard, &gradient));
   if (end > begin) {
-    RheoTrainProgramFill(program, &(RheoFeedSource){.rows = &trainer->rows,
+    RheoTrainProgramFill(program, &(RheoFeedSource){.layout = &trainer->layout,
                                                     .seed = trainer->seed,
                                                     .step = state->step,
                                                     .n = program->rows,
                                                     .n_real = end - begin,
                                                     .place = begin,
                                                     .batch = trainer->batch,
-                                                    .index = OrderOf(trainer, shard, state->batch),
+                                                    .record = RheoWindowRecord(trainer, state->batch, begin),
+                                                    .index = RheoWindowIndex(trainer, state->batch, begin),
                                                     .given = RheoStageGiven(trainer, begin)});
     loss = RheoTrainProgramGradient(trainer, program, trainer->p, gradient);
   } else
@@ -223,7 +186,7 @@ static PetscErrorCode Validate(RheoTrainer trainer, const float *values, double 
     double sum = 0;
     RheoTrainProgramLosses(trainer, program, values, begin - first, end - begin, row_loss);
     for (int64_t i = begin; i < end; i++) {
-      double weight = trainer->rows.weight ? (double)trainer->rows.weight[sampler->validation[i]] : 1;
+      const double weight = trainer->row_weight ? (double)trainer->row_weight[i - first] : 1;
       sum += weight * (double)row_loss[i - begin];
     }
     trainer->piece[shard - trainer->first] = trainer->failure ? NAN : sum;
@@ -255,7 +218,7 @@ static PetscErrorCode EpochMeans(RheoTrainer trainer, double *loss, double *norm
   double loss_sum = 0, weight_sum = 0, norm_sum = 0;
 
   PetscFunctionBeginUser;
-  PetscCall(SumOverShards(trainer, state->loss, trainer->sums));
+  PetscCall(RheoTrainerSumOverShards(trainer, 0, state->batch, LossOfShard, trainer->sums));
   *n_skipped = 0;
   for (int64_t b = 0; b < state->batch; b++) {
     if (isfinite(state->norm[b])) {
@@ -399,14 +362,14 @@ PetscErrorCode RheoTrainerRun(RheoTrainer trainer)
   PetscCall(StateStart(trainer));
   PetscCall(RheoGuardStart(trainer, &ends));
   if (trainer->state.batch > 0 && !ends) {
-    PetscCall(EpochBegin(trainer));
+    PetscCall(RheoWindowResume(trainer));
     RheoGuardResume(trainer);
   }
   if (!trainer->quiet)
     PetscCall(RheoProgressCreate(trainer->comm, "train", "epochs", (trainer->total - 1) / trainer->steps + 1,
                                  &progress));
   while (!ends) {
-    if (trainer->state.batch == 0) PetscCall(EpochBegin(trainer));
+    PetscCall(RheoWindowReach(trainer));
     PetscCall(Step(trainer));
     if (trainer->state.skipped_row >= SKIPPED_ROW_MOST) {
       trainer->reason = RHEO_TRAIN_NOT_FINITE;

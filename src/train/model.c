@@ -10,9 +10,9 @@ static void MakeColumns(RheoTrainer trainer, RheoProgram program, RheoVal *colum
   int c = 0;
   for (; name[c]; c++) {
     column[c] = RHEO_NONE;
-    for (int k = 0; k < trainer->rows.n_columns; k++)
-      if (!strcmp(trainer->rows.name[k], name[c]) && trainer->rows.width[k] > 0)
-        column[c] = rx_rows(program, name[c], trainer->rows.width[k]);
+    for (int k = 0; k < trainer->layout.n_columns; k++)
+      if (!strcmp(trainer->layout.name[k], name[c]) && trainer->layout.width[k] > 0)
+        column[c] = rx_rows(program, name[c], trainer->layout.width[k]);
   }
   column[c] = trainer->stage.width ? rx_rows(program, RHEO_FEED_GIVEN_NAME, trainer->stage.width) : RHEO_NONE;
 }
@@ -48,7 +48,7 @@ static PetscErrorCode CreatePlan(RheoTrainer trainer, int training, int rows, in
   }
   PetscCall(RheoPlanCreate(program, RHEO_SINGLE, training ? 2 : 1, out, &result->plan));
   PetscCall(RheoWorkCreate(result->plan, &result->work));
-  PetscCall(RheoFeedCreate(program, &trainer->rows, capacity, &result->feed));
+  PetscCall(RheoFeedCreate(program, &trainer->layout, capacity, &result->feed));
   PetscCall(PetscMalloc1((size_t)result->feed.n, &result->in));
   RheoFeedGet(&result->feed, 0, result->in);
   PetscCall(RheoProgramDestroy(&program));
@@ -61,7 +61,7 @@ static PetscErrorCode CreateRunner(RheoTrainer trainer, int training, int rows, 
   PetscFunctionBeginUser;
   PetscCall(trainer->objective->runner->create(&trainer->model, trainer->params, trainer->scope, rows,
                                                &result->runner));
-  PetscCall(RheoGatheringCreate(trainer->objective->columns, &trainer->rows, trainer->stage.width, capacity,
+  PetscCall(RheoGatheringCreate(trainer->objective->columns, &trainer->layout, trainer->stage.width, capacity,
                                 &result->gathering));
   if (training) PetscCall(RheoTrainAllocate((size_t)rows, &result->row_loss));
   PetscFunctionReturn(RHEO_OK);

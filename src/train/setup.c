@@ -12,15 +12,16 @@ static PetscErrorCode SetUpSampler(RheoTrainer trainer)
   RheoSampler *sampler = &trainer->sampler;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoSamplerCreate(trainer->seed, trainer->rows.n, config->validation, sampler));
+  PetscCall(
+      RheoSamplerCreate(trainer->seed, RheoRowSourceCount(trainer->source), config->validation, sampler));
   RheoInputCheck(
       sampler->n_train > 0, trainer->comm,
       "train.validation = %g leaves none of the %lld rows to train on; give more rows or a smaller fraction",
-      config->validation, (long long)trainer->rows.n);
+      config->validation, (long long)RheoRowSourceCount(trainer->source));
   if (config->validation > 0 && sampler->n_validation == 0)
     RheoLog(trainer->comm, RHEO_LOG_WARNING,
             "train.validation = %g of %lld rows is no row: training without validation", config->validation,
-            (long long)trainer->rows.n);
+            (long long)RheoRowSourceCount(trainer->source));
   trainer->batch = PetscMin(config->batch, sampler->n_train);
   trainer->steps = sampler->n_train / trainer->batch;
   trainer->total = config->epochs > INT64_MAX / trainer->steps ? INT64_MAX : config->epochs * trainer->steps;
@@ -35,15 +36,31 @@ static PetscErrorCode SetUpTraining(RheoTrainer trainer)
   PetscFunctionBeginUser;
   RheoShardRange(trainer->batch, trainer->config.shards, 0, &begin, &end); /* the first is the largest */
   PetscCall(RheoTrainProgramCreate(trainer, 1, (int)(end - begin), end - begin, &trainer->training));
-  PetscCall(PetscMalloc1((size_t)(trainer->end - trainer->first) * (size_t)trainer->steps *
-                             (size_t)trainer->training.rows,
-                         &trainer->order));
   PetscFunctionReturn(RHEO_OK);
 }
 
-static double WeightOf(const RheoRows *rows, uint64_t row)
+/* Weights of the validation rows [first, ...), and their sum over all shards, in the order of the tree. */
+static PetscErrorCode ValidationWeights(RheoTrainer trainer, int64_t first, int64_t n, const float *record)
 {
-  return rows->weight ? (double)rows->weight[row] : 1;
+  const int n_shards = trainer->config.shards;
+  const RheoRowLayout *layout = &trainer->layout;
+  int64_t begin, end;
+  double *sum;
+
+  PetscFunctionBeginUser;
+  trainer->validation_weight = (double)trainer->sampler.n_validation;
+  if (layout->weight < 0) PetscFunctionReturn(RHEO_OK);
+  PetscCall(RheoTrainAllocate((size_t)n, &trainer->row_weight));
+  for (int64_t i = 0; i < n; i++) trainer->row_weight[i] = record[i * layout->size + layout->weight];
+  PetscCall(PetscCalloc1((size_t)(trainer->end - trainer->first), &sum));
+  for (int shard = trainer->first; shard < trainer->end; shard++) {
+    RheoShardRange(trainer->sampler.n_validation, n_shards, shard, &begin, &end);
+    for (int64_t i = begin; i < end; i++)
+      sum[shard - trainer->first] += (double)trainer->row_weight[i - first];
+  }
+  PetscCall(RheoReduceScalars(trainer->reduce, 1, sum, &trainer->validation_weight));
+  PetscCall(PetscFree(sum));
+  PetscFunctionReturn(RHEO_OK);
 }
 
 /* Gathers this rank's validation rows once; they stay in place. */
@@ -52,7 +69,8 @@ static PetscErrorCode SetUpValidation(RheoTrainer trainer)
   const RheoSampler *sampler = &trainer->sampler;
   int n_shards = trainer->config.shards;
   int64_t begin, end, first, n;
-  float *given;
+  float *given, *record;
+  uint64_t *index;
 
   PetscFunctionBeginUser;
   if (!sampler->n_validation) PetscFunctionReturn(RHEO_OK);
@@ -63,21 +81,23 @@ static PetscErrorCode SetUpValidation(RheoTrainer trainer)
   n = end - first;
   PetscCall(RheoTrainProgramCreate(trainer, 0, rows, n, &trainer->validating));
   PetscCall(RheoTrainAllocate((size_t)n * (size_t)trainer->stage.width, &given));
-  PetscCall(RheoStageValidation(trainer, first, end, given));
-  RheoTrainProgramFill(&trainer->validating, &(RheoFeedSource){.rows = &trainer->rows,
+  PetscCall(RheoValidationRows(trainer, 0, &record, &index));
+  PetscCall(RheoStageValidation(trainer, first, end, record, index, given));
+  RheoTrainProgramFill(&trainer->validating, &(RheoFeedSource){.layout = &trainer->layout,
                                                                .seed = trainer->seed,
                                                                .step = RHEO_VALIDATION_STEP,
                                                                .n = n,
                                                                .n_real = n,
                                                                .place = first,
                                                                .batch = sampler->n_validation,
-                                                               .index = sampler->validation + first,
+                                                               .record = record,
+                                                               .index = index,
                                                                .given = given});
+  PetscCall(ValidationWeights(trainer, first, n, record));
   free(given);
+  free(record);
+  free(index);
   PetscCall(RheoTrainAllocate((size_t)n, &trainer->row_loss));
-  trainer->validation_weight = 0;
-  for (int64_t i = 0; i < sampler->n_validation; i++)
-    trainer->validation_weight += WeightOf(&trainer->rows, sampler->validation[i]);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -108,7 +128,7 @@ PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
 {
   PetscFunctionBeginUser;
   if (trainer->ready) PetscFunctionReturn(RHEO_OK);
-  PetscCheck(trainer->objective && trainer->params && trainer->values && trainer->rows.n, trainer->comm,
+  PetscCheck(trainer->objective && trainer->params && trainer->values && trainer->source, trainer->comm,
              PETSC_ERR_ARG_WRONGSTATE, "a trainer needs rows, an objective and parameters before Run");
   PetscCall(RheoTrainerSetConfig(trainer, &trainer->config)); /* defaults may not fit the number of ranks */
   trainer->model.batch = trainer->config.batch;
@@ -118,6 +138,7 @@ PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
                              &trainer->reduce));
   PetscCall(RheoReduceGetShards(trainer->reduce, &trainer->first, &trainer->end));
   PetscCall(RheoStageCreate(trainer));
+  PetscCall(RheoWindowCreate(trainer));
   PetscCall(SetUpTraining(trainer));
   PetscCall(SetUpValidation(trainer));
   PetscCall(SetUpState(trainer));
@@ -128,19 +149,19 @@ PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
 PetscErrorCode RheoTrainerReset(RheoTrainer trainer)
 {
   RheoTrainState *state = &trainer->state;
-  float *owned[] = {state->m,          state->v,          state->average,    state->best,
-                    trainer->gradient, trainer->row_loss, trainer->averaged, trainer->p};
+  float *owned[] = {state->m,          state->v,          state->average,      state->best, trainer->gradient,
+                    trainer->row_loss, trainer->averaged, trainer->row_weight, trainer->p};
 
   PetscFunctionBeginUser;
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
-  trainer->gradient = trainer->row_loss = trainer->averaged = trainer->p = NULL;
+  trainer->gradient = trainer->row_loss = trainer->averaged = trainer->row_weight = trainer->p = NULL;
   PetscCall(PetscFree5(state->loss, state->weight, state->norm, trainer->sums, trainer->piece));
   *state = (RheoTrainState){0};
-  PetscCall(PetscFree(trainer->order));
   PetscCall(RheoOptimiserDestroy(&trainer->optimiser));
   PetscCall(RheoTrainProgramDestroy(trainer, &trainer->training));
   PetscCall(RheoTrainProgramDestroy(trainer, &trainer->validating));
   PetscCall(RheoStageDestroy(trainer));
+  PetscCall(RheoWindowDestroy(trainer));
   PetscCall(RheoSamplerDestroy(&trainer->sampler));
   PetscCall(RheoReduceDestroy(&trainer->reduce));
   trainer->ready = PETSC_FALSE;

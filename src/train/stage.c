@@ -1,8 +1,8 @@
 /* The batch stage: what the objective needs of groups of rows, computed once for all ranks.
  *
  * An epoch's groups are taken in rounds of as many as there are ranks: rank r computes the r-th group of the round, then each
- * rank is sent what its own rows are given, which comes in the order of steps. Any rank can name the rows of any group,
- * so that nothing is sent before. */
+ * rank is sent what its own rows are given, which comes in the order of steps. The rows of the groups that a rank computes
+ * are part of its window (window.c), in which rounds begin anew. */
 #include "../base/event.h"
 #include "train_impl.h"
 #include <limits.h>
@@ -15,8 +15,7 @@ int RheoStageCouples(const RheoTrainer trainer)
   return trainer->stage.width > 0 && trainer->stage.group > 0;
 }
 
-/* The places [begin, end) of a rank's rows in a batch. */
-static void PlacesOf(const RheoTrainer trainer, int size, int rank, int64_t *begin, int64_t *end)
+void RheoTrainerPlaces(const RheoTrainer trainer, int size, int rank, int64_t *begin, int64_t *end)
 {
   const int n_shards = trainer->config.shards;
   int64_t first, last, other;
@@ -26,15 +25,14 @@ static void PlacesOf(const RheoTrainer trainer, int size, int rank, int64_t *beg
   RheoShardRange(trainer->batch, n_shards, (int)last - 1, &other, end);
 }
 
-/* The steps [begin, end) of a group of the epoch: none where the run ends before. */
+/* The steps [begin, end) of a group of the window: none where the window or the run ends before. */
 static void StepsOf(const RheoTrainer trainer, int64_t group, int64_t *begin, int64_t *end)
 {
   const RheoStage *stage = &trainer->stage;
-  const int64_t n = trainer->steps;
+  const int64_t n = trainer->window.end;
 
   *begin = PetscMin(group * stage->group, n);
   *end = PetscMin(*begin + stage->group, n);
-  if (trainer->state.epoch * n + *begin >= trainer->total) *end = *begin;
 }
 
 static PetscErrorCode Allocate(RheoTrainer trainer, int size)
@@ -49,8 +47,7 @@ static PetscErrorCode Allocate(RheoTrainer trainer, int size)
                  "%lld rows are too many for the objective %s to couple at once", (long long)n,
                  trainer->objective->name);
   PetscCall(RheoTrainAllocate((size_t)(size * steps * stage->rows) * width, &stage->given));
-  PetscCall(RheoGatheringCreate(trainer->objective->columns, &trainer->rows, 0, n, &stage->gathering));
-  PetscCall(PetscMalloc1((size_t)n, &stage->index));
+  PetscCall(RheoGatheringCreate(trainer->objective->columns, &trainer->layout, 0, n, &stage->gathering));
   if (!RheoStageCouples(trainer)) PetscFunctionReturn(RHEO_OK);
   PetscCall(RheoTrainAllocate((size_t)n * width, &stage->whole));
   if (size > 1) PetscCall(RheoTrainAllocate((size_t)n * width, &stage->sent));
@@ -71,12 +68,11 @@ PetscErrorCode RheoStageCreate(RheoTrainer trainer)
   PetscCallMPI(MPI_Comm_rank(trainer->comm, &rank));
   PetscCallMPI(MPI_Comm_size(trainer->comm, &size));
   stage->group = PetscMin(PetscMax(type->steps(&trainer->model), 0), trainer->steps);
-  PlacesOf(trainer, size, rank, &stage->begin_row, &end);
+  RheoTrainerPlaces(trainer, size, rank, &stage->begin_row, &end);
   stage->rows = end - stage->begin_row;
   PetscCall(Allocate(trainer, size));
   PetscCallMPI(MPI_Type_contiguous(stage->width, MPI_FLOAT, &stage->row));
   PetscCallMPI(MPI_Type_commit(&stage->row));
-  if (RheoStageCouples(trainer)) PetscCall(RheoSamplerShuffle(&trainer->sampler));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -89,7 +85,6 @@ PetscErrorCode RheoStageDestroy(RheoTrainer trainer)
   free(stage->given);
   free(stage->whole);
   free(stage->sent);
-  PetscCall(PetscFree(stage->index));
   PetscCall(RheoGatheringDestroy(&stage->gathering));
   PetscCallMPI(MPI_Type_free(&stage->row));
   *stage = (RheoStage){0};
@@ -97,11 +92,16 @@ PetscErrorCode RheoStageDestroy(RheoTrainer trainer)
 }
 
 /* ---- Computing ---- */
-static void RunRows(RheoTrainer trainer, int64_t step, int64_t n, const uint64_t *index, float *given)
+static void RunRows(RheoTrainer trainer, int64_t step, int64_t n, const float *record, const uint64_t *index,
+                    float *given)
 {
   RheoGathering *gathering = &trainer->stage.gathering;
-  const RheoFeedSource source = {
-      .rows = &trainer->rows, .seed = trainer->seed, .step = step, .n_real = n, .index = index};
+  const RheoFeedSource source = {.layout = &trainer->layout,
+                                 .seed = trainer->seed,
+                                 .step = step,
+                                 .n_real = n,
+                                 .record = record,
+                                 .index = index};
 
   if (n <= 0) return;
   RheoGatheringFill(gathering, &source);
@@ -109,17 +109,25 @@ static void RunRows(RheoTrainer trainer, int64_t step, int64_t n, const uint64_t
   RheoTrainerNote(trainer, trainer->objective->stage->run(&trainer->model, &batch, given));
 }
 
-/* What rows [begin, end) of each of the steps [first, last) of the epoch are given, as one batch. */
-static void RunSteps(RheoTrainer trainer, int64_t first, int64_t last, int64_t begin, int64_t end,
-                     float *given)
+/* What the rows of the group's steps [first, last) are given, as one batch. */
+static void RunGroup(RheoTrainer trainer, int64_t group, int64_t first, int64_t last, float *given)
 {
-  RheoStage *stage = &trainer->stage;
-  const int64_t n = end - begin, epoch = trainer->state.epoch;
+  const float *record;
+  const uint64_t *index;
 
-  for (int64_t b = first; b < last; b++)
-    RheoSamplerOrder(&trainer->sampler, epoch, b * trainer->batch + begin, b * trainer->batch + end, n,
-                     stage->index + (b - first) * n);
-  RunRows(trainer, epoch * trainer->steps + first, (last - first) * n, stage->index, given);
+  if (last <= first) return;
+  RheoWindowGroup(trainer, group, &record, &index);
+  RunRows(trainer, trainer->state.epoch * trainer->steps + first, (last - first) * trainer->batch, record,
+          index, given);
+}
+
+/* What this rank's rows of one step are given. */
+static void RunStep(RheoTrainer trainer, int64_t step)
+{
+  const RheoStage *stage = &trainer->stage;
+  RunRows(trainer, trainer->state.epoch * trainer->steps + step, stage->rows,
+          RheoWindowRecord(trainer, step, stage->begin_row), RheoWindowIndex(trainer, step, stage->begin_row),
+          stage->given);
 }
 
 /* ---- Sending ---- */
@@ -135,7 +143,7 @@ static void Pack(RheoTrainer trainer, int size, int64_t steps, Message *message)
   int64_t at = 0, begin, end;
 
   for (int r = 0; r < size; r++) {
-    PlacesOf(trainer, size, r, &begin, &end);
+    RheoTrainerPlaces(trainer, size, r, &begin, &end);
     message->send_at[r] = (int)at;
     for (int64_t b = 0; b < steps; b++, at += end - begin)
       memcpy(stage->sent + (size_t)at * width, stage->whole + (size_t)(b * trainer->batch + begin) * width,
@@ -175,12 +183,13 @@ static PetscErrorCode Round(RheoTrainer trainer)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(trainer->comm, &rank));
   PetscCallMPI(MPI_Comm_size(trainer->comm, &size));
-  const int64_t group = trainer->state.batch / (stage->group * size) * size;
+  const int64_t zero = trainer->window.first / stage->group;
+  const int64_t group = zero + (trainer->state.batch / stage->group - zero) / size * size;
   StepsOf(trainer, group + rank, &begin, &end);
-  RunSteps(trainer, begin, end, 0, trainer->batch, size > 1 ? stage->whole : stage->given);
+  RunGroup(trainer, group + rank, begin, end, size > 1 ? stage->whole : stage->given);
   if (size > 1) PetscCall(Exchange(trainer, size, group, end - begin));
   stage->first = group * stage->group;
-  stage->end = PetscMin(stage->first + size * stage->group, trainer->steps);
+  stage->end = PetscMin(stage->first + size * stage->group, trainer->window.end);
   stage->epoch = trainer->state.epoch;
   PetscFunctionReturn(RHEO_OK);
 }
@@ -198,7 +207,7 @@ PetscErrorCode RheoStageStep(RheoTrainer trainer)
   if (RheoStageCouples(trainer))
     PetscCall(Round(trainer));
   else {
-    RunSteps(trainer, batch, batch + 1, stage->begin_row, stage->begin_row + stage->rows, stage->given);
+    RunStep(trainer, batch);
     stage->epoch = epoch;
     stage->first = batch;
     stage->end = batch + 1;
@@ -235,14 +244,19 @@ static PetscErrorCode ValidateGroups(RheoTrainer trainer, int64_t begin, int64_t
   const RheoSampler *sampler = &trainer->sampler;
   const int64_t rows = stage->group * trainer->batch;
   PetscMPIInt rank, size;
+  int64_t done = 0;
+  float *record;
+  uint64_t *index;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoValidationRows(trainer, rows, &record, &index));
   PetscCallMPI(MPI_Comm_rank(trainer->comm, &rank));
   PetscCallMPI(MPI_Comm_size(trainer->comm, &size));
   for (int64_t first = 0; first < sampler->n_validation; first += size * rows) {
-    const int64_t mine = first + rank * rows;
-    RunRows(trainer, RHEO_VALIDATION_STEP, PetscMin(rows, sampler->n_validation - mine),
-            sampler->validation + mine, stage->whole);
+    const int64_t mine = PetscMin(rows, sampler->n_validation - (first + rank * rows));
+    RunRows(trainer, RHEO_VALIDATION_STEP, mine, record + done * trainer->layout.size, index + done,
+            stage->whole);
+    done += PetscMax(mine, 0);
     for (int r = 0; r < size; r++) {
       const int64_t at = first + r * rows, n = PetscMin(rows, sampler->n_validation - at);
       float *group = r == rank ? stage->whole : stage->sent;
@@ -251,10 +265,13 @@ static PetscErrorCode ValidateGroups(RheoTrainer trainer, int64_t begin, int64_t
       TakeRows(stage, at, n, group, begin, end, given);
     }
   }
+  free(record);
+  free(index);
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, int64_t end, float *given)
+PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, int64_t end, const float *record,
+                                   const uint64_t *index, float *given)
 {
   RheoStage *stage = &trainer->stage;
 
@@ -263,9 +280,9 @@ PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, int64_t e
   if (RheoStageCouples(trainer))
     PetscCall(ValidateGroups(trainer, begin, end, given));
   else
-    for (int64_t i = begin; i < end; i += stage->gathering.capacity)
-      RunRows(trainer, RHEO_VALIDATION_STEP, PetscMin(stage->gathering.capacity, end - i),
-              trainer->sampler.validation + i, given + (size_t)(i - begin) * (size_t)stage->width);
+    for (int64_t i = 0; i < end - begin; i += stage->gathering.capacity)
+      RunRows(trainer, RHEO_VALIDATION_STEP, PetscMin(stage->gathering.capacity, end - begin - i),
+              record + i * trainer->layout.size, index + i, given + i * stage->width);
   PetscCall(RheoTrainerAgree(trainer));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -14,6 +14,7 @@
 #include "../base/deck.h"
 #include "../base/reduce.h"
 #include "../objective/objective.h"
+#include "source.h"
 
 typedef struct RheoTrainer_ *RheoTrainer;
 
@@ -22,6 +23,8 @@ typedef enum { RHEO_SCHEDULE_CONSTANT, RHEO_SCHEDULE_COSINE, RHEO_SCHEDULE_PLATE
 typedef struct {
   int64_t batch;   /* rows of a step, over all ranks */
   int shards;      /* the run's parallel grain; at most batch; at least the number of ranks */
+  int64_t window;  /* training rows that are shuffled together; 0: as many as take 128 MB, at most 2^22 */
+  int64_t chunk;   /* rows that stay together on their way into a window; 0: 1/64 of a window */
   int64_t epochs;  /* at most */
   int64_t steps;   /* at most; 0: no limit */
   double lr;       /* learning rate */
@@ -41,19 +44,11 @@ typedef struct {
 } RheoTrainConfig;
 extern const RheoKey RheoTrainKeys[]; /* section `train` */
 
+/* How many training rows such a configuration shuffles together. */
+int64_t RheoTrainWindowRows(const RheoTrainConfig *config, const RheoRowLayout *layout);
+
 /* The step that noise and batch stages are given in validation: the same in every epoch. */
 #define RHEO_VALIDATION_STEP UINT32_MAX
-
-/* Rows in memory, the same on every rank. Column k is (n, width[k]); width 0: absent. Borrowed. */
-enum { RHEO_TRAIN_COLUMNS = 8 };
-typedef struct {
-  int64_t n;
-  int n_columns;
-  const char *name[RHEO_TRAIN_COLUMNS];
-  int width[RHEO_TRAIN_COLUMNS];
-  const float *value[RHEO_TRAIN_COLUMNS];
-  const float *weight; /* (n) or NULL for ones */
-} RheoRows;
 
 /* One entry an epoch. */
 typedef struct {
@@ -77,7 +72,9 @@ PetscErrorCode RheoTrainerSetFromDeck(RheoTrainer trainer, RheoDeck deck, const 
 PetscErrorCode RheoTrainConfigDefaults(RheoTrainConfig *config); /* what a deck without `train` gives */
 PetscErrorCode RheoTrainerSetConfig(RheoTrainer trainer, const RheoTrainConfig *config);
 PetscErrorCode RheoTrainerSetSeed(RheoTrainer trainer, uint64_t seed);
+/* Rows in memory, or any source of them, which is borrowed. */
 PetscErrorCode RheoTrainerSetRows(RheoTrainer trainer, const RheoRows *rows);
+PetscErrorCode RheoTrainerSetSource(RheoTrainer trainer, RheoRowSource source);
 /* scope_name: where the model's parameters are ("flow"). */
 PetscErrorCode RheoTrainerSetObjective(RheoTrainer trainer, const RheoObjectiveType *type,
                                        const RheoObjectiveModel *model, const char *scope_name);
@@ -96,5 +93,5 @@ PetscErrorCode RheoTrainerGetHistory(RheoTrainer trainer,
                                      const RheoHistory **history); /* owned by the trainer */
 /* Optimiser state gathered on every rank: first and second moments (P) each, and the step count. Caller's arrays. */
 PetscErrorCode RheoTrainerGetState(RheoTrainer trainer, float *m, float *v, int64_t *step);
-/* Of the last Run: rows per second in the steps themselves, and the share of time in communication. */
+/* Of the last Run: rows per second in the steps themselves, waiting for rows included, and the share of time in communication. */
 PetscErrorCode RheoTrainerGetSpeed(RheoTrainer trainer, double *rows_per_second, double *communication);

@@ -6,29 +6,43 @@
 #pragma once
 #include "../program/plan.h"
 #include "checkpoint.h"
+#include "source_impl.h"
 #include "train.h"
 
-/* ---- sampler.c: which rows go where ---- */
+/* ---- sampler.c: which rows go where ----
+ * An epoch's training rows come in windows: its chunks are put in a random order, every `window` training rows that follow
+ * each other there are a window, and the rows of a window are put in a random order of their own. Where all fit into one
+ * window there is one chunk, and the order is any permutation with the same probability. */
 typedef struct {
   uint64_t seed;
-  int64_t n_train, n_validation;
-  uint64_t *train, *validation; /* rows of either part, ascending */
+  double fraction;
+  int64_t n, n_train, n_validation;
+  uint64_t *validation;      /* rows, ascending */
+  int64_t window, n_windows; /* training rows; the last window may have fewer */
+  int64_t chunk, n_chunks;   /* rows of either kind; the last chunk may have fewer */
+  int64_t *train_in;         /* (n_chunks) training rows */
 } RheoSampler;
 
+enum { RHEO_WINDOWS_MOST = (1 << 24) - 1 };
+
 /* Row i is for validation where a uniform number keyed by (seed, i) is below fraction: rows that are added
- * later do not move those that were there. Not collective. */
+ * later do not move those that were there. All training rows are one window. Not collective, as is all here. */
 PetscErrorCode RheoSamplerCreate(uint64_t seed, int64_t n, double fraction, RheoSampler *sampler);
 PetscErrorCode RheoSamplerDestroy(RheoSampler *sampler);
+PetscErrorCode RheoSamplerCut(RheoSampler *sampler, int64_t chunk, int64_t window);
 
-/* Puts the validation rows into a random order, keyed by the seed. */
-PetscErrorCode RheoSamplerShuffle(RheoSampler *sampler);
+/* place (n): which of the validation rows stand at [first, first + n) of their random order, for groups of them. */
+void RheoSamplerValidationPlaces(const RheoSampler *sampler, int64_t first, int64_t n, uint64_t *place);
 
 /* The piece [begin, end) of 0..n-1 that is shard's: sizes differ by one at most. */
 void RheoShardRange(int64_t n, int n_shards, int shard, int64_t *begin, int64_t *end);
 
-/* index (n_index): the rows at positions [begin, end) of an epoch's order, then copies of the last one. */
-void RheoSamplerOrder(const RheoSampler *sampler, int64_t epoch, int64_t begin, int64_t end, int64_t n_index,
-                      uint64_t *index);
+/* row (size of the window): its training rows as they stand in the chunks; place (n): which of them are at [first, first + n)
+ * of the window's order. */
+int64_t RheoSamplerWindowSize(const RheoSampler *sampler, int64_t window);
+void RheoSamplerWindow(const RheoSampler *sampler, int64_t epoch, int64_t window, uint64_t *row);
+void RheoSamplerPlaces(const RheoSampler *sampler, int64_t epoch, int64_t window, int64_t first, int64_t n,
+                       uint64_t *place);
 
 /* ---- feed.c: a program's inputs, filled from rows ---- */
 typedef enum { RHEO_FEED_COLUMN, RHEO_FEED_WEIGHT, RHEO_FEED_GIVEN, RHEO_FEED_NOISE } RheoFeedKind;
@@ -50,16 +64,18 @@ typedef struct {
 
 /* Buffers for capacity rows of every input of a program; an input that is neither a column of rows, nor the
  * weight, nor noise is PETSC_ERR_ARG_WRONG. Not collective. */
-PetscErrorCode RheoFeedCreate(RheoProgram program, const RheoRows *rows, int64_t capacity, RheoFeed *feed);
+PetscErrorCode RheoFeedCreate(RheoProgram program, const RheoRowLayout *layout, int64_t capacity,
+                              RheoFeed *feed);
 PetscErrorCode RheoFeedDestroy(RheoFeed *feed);
 
-/* Where rows of a feed, or of a gathering, come from: index (n), of which n_real >= 1 count; the rest, copies of the last
- * one, get weight 0. given (n_real, width) or NULL. The first row stands at `place` of its batch of `batch` rows. */
+/* Where rows of a feed, or of a gathering, come from: record and index (n_real >= 1); what fills up n copies the last one and
+ * gets weight 0. given (n_real, width) or NULL. The first row stands at `place` of its batch of `batch` rows. */
 typedef struct {
-  const RheoRows *rows;
+  const RheoRowLayout *layout;
   uint64_t seed;
   int64_t step, n, n_real, place, batch;
-  const uint64_t *index;
+  const float *record;   /* (n_real, size of the layout) */
+  const uint64_t *index; /* (n_real) */
   const float *given;
 } RheoFeedSource;
 
@@ -73,7 +89,7 @@ void RheoFeedGet(const RheoFeed *feed, int64_t first, const void **in);
 /* ---- gather.c: rows as stages and runners get them ---- */
 typedef struct {
   int n_columns, width[RHEO_TRAIN_COLUMNS + 1]; /* the objective's, and what a stage gives */
-  int from[RHEO_TRAIN_COLUMNS + 1];             /* column of the rows; -1: given */
+  int from[RHEO_TRAIN_COLUMNS + 1];             /* column of the layout; -1: given */
   int64_t capacity;
   float *value[RHEO_TRAIN_COLUMNS + 1], *weight; /* (capacity, width), (capacity) */
   uint64_t *index;
@@ -81,7 +97,7 @@ typedef struct {
 } RheoGathering;
 
 /* given: width of a last column, 0 for none. Not collective. */
-PetscErrorCode RheoGatheringCreate(const char *const *columns, const RheoRows *rows, int given,
+PetscErrorCode RheoGatheringCreate(const char *const *columns, const RheoRowLayout *layout, int given,
                                    int64_t capacity, RheoGathering *gathering);
 PetscErrorCode RheoGatheringDestroy(RheoGathering *gathering);
 void RheoGatheringFill(RheoGathering *gathering, const RheoFeedSource *source);
@@ -125,7 +141,6 @@ typedef struct {
   int64_t begin_row, rows; /* of this rank in each step */
   float *given;            /* (end - first, rows, width) */
   float *whole, *sent;     /* a group, in the order of its rows and in that of the ranks they go to */
-  uint64_t *index;
   RheoGathering gathering;
   MPI_Datatype row;
 } RheoStage;
@@ -138,8 +153,43 @@ int RheoStageCouples(const RheoTrainer trainer);
 PetscErrorCode RheoStageStep(RheoTrainer trainer);
 /* What the rows of a shard are given in the step to come; NULL where there is no stage. */
 const float *RheoStageGiven(const RheoTrainer trainer, int64_t place);
-/* given (end - begin, width): of the validation rows [begin, end). Collective. */
-PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, int64_t end, float *given);
+/* given (end - begin, width): of the validation rows [begin, end), whose records and numbers are these. Collective. */
+PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, int64_t end, const float *record,
+                                   const uint64_t *index, float *given);
+/* The places [begin, end) of a rank's rows in a batch. */
+void RheoTrainerPlaces(const RheoTrainer trainer, int size, int rank, int64_t *begin, int64_t *end);
+
+/* ---- window.c: the rows of the steps to come ----
+ * This rank's rows of the window's steps, in the order of steps and places; and those of the groups that it couples, the r-th,
+ * (r + size)-th ... of the window for rank r. */
+typedef struct {
+  int64_t epoch, number;   /* number -1: none yet */
+  int64_t first, end;      /* steps of the epoch */
+  int64_t steps;           /* of a window */
+  int64_t begin_row, rows; /* of this rank in a step */
+  float *record, *coupled;
+  uint64_t *index, *coupled_index;
+  int *consumer; /* (batch) rank of a place */
+  uint64_t *row; /* of the window that was last looked up: */
+  int64_t row_epoch, row_number;
+  PetscBool fetching; /* its rows */
+} RheoWindow;
+
+/* Cuts the sampler into windows; after the stage, whose groups no window divides. Collective, as is all here. */
+PetscErrorCode RheoWindowCreate(RheoTrainer trainer);
+PetscErrorCode RheoWindowDestroy(RheoTrainer trainer);
+/* Makes the next step's rows (state.epoch, state.batch) be here, wherever it stood before; with their weights. */
+PetscErrorCode RheoWindowReach(RheoTrainer trainer);
+/* The same in the middle of an epoch, of whose earlier steps the weights are wanted too. */
+PetscErrorCode RheoWindowResume(RheoTrainer trainer);
+/* Of the epoch's step, from `place` of its batch on. Not collective. */
+const float *RheoWindowRecord(const RheoTrainer trainer, int64_t step, int64_t place);
+const uint64_t *RheoWindowIndex(const RheoTrainer trainer, int64_t step, int64_t place);
+/* The rows of a group that this rank couples. Not collective. */
+void RheoWindowGroup(const RheoTrainer trainer, int64_t group, const float **record, const uint64_t **index);
+/* Validation rows: of places [first, end) for each rank, or, with rows > 0, every size-th run of that many for it. record and
+ * index are the caller's, freed with free. */
+PetscErrorCode RheoValidationRows(RheoTrainer trainer, int64_t rows, float **record, uint64_t **index);
 
 /* ---- failure.c: an objective that fails on some ranks ----
  * A rank alone may not leave: the others would wait. It makes a note and sees to it that a number that all ranks learn of
@@ -242,7 +292,9 @@ struct RheoTrainer_ {
   MPI_Comm comm;
   RheoTrainConfig config;
   uint64_t seed;
-  RheoRows rows;
+  RheoRowSource source;
+  PetscBool owns_source;
+  RheoRowLayout layout; /* of its rows */
   const RheoObjectiveType *objective;
   RheoObjectiveModel model;
   const char *scope;
@@ -255,16 +307,16 @@ struct RheoTrainer_ {
   RheoSampler sampler;
   RheoTrainProgram training, validating;
   RheoStage stage;
+  RheoWindow window;
   RheoOptimiser optimiser;
-  int first, end;              /* shards of this rank */
-  int64_t batch, steps, total; /* rows of a step, steps of an epoch, steps at most */
-  double *sums;                /* (steps) */
-  double *piece;               /* (shards of this rank, at most RHEO_SUM_STEPS) */
-  float *averaged;             /* (P), with ema: what is validated */
-  uint64_t *order;             /* (shards of this rank, steps, rows of a shard): rows of the epoch */
-  float *p;                    /* (P): the parameters in training */
-  float *gradient;             /* of the slice */
-  float *row_loss;             /* of validation */
+  int first, end;               /* shards of this rank */
+  int64_t batch, steps, total;  /* rows of a step, steps of an epoch, steps at most */
+  double *sums;                 /* (steps) */
+  double *piece;                /* (shards of this rank, at most RHEO_SUM_STEPS) */
+  float *averaged;              /* (P), with ema: what is validated */
+  float *p;                     /* (P): the parameters in training */
+  float *gradient;              /* of the slice */
+  float *row_loss, *row_weight; /* of validation */
   double validation_weight;
   /* Changed by the run. */
   RheoTrainState state;
@@ -277,6 +329,12 @@ struct RheoTrainer_ {
 
 PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer);
 PetscErrorCode RheoTrainerReset(RheoTrainer trainer); /* frees what set-up made */
+
+/* of_shards(trainer, shard, step) of the steps [first, end) of the epoch -> sums (end - first), in the order of the tree.
+ * Collective. */
+typedef double (*RheoOfShard)(const RheoTrainer trainer, int shard, int64_t step);
+PetscErrorCode RheoTrainerSumOverShards(RheoTrainer trainer, int64_t first, int64_t end, RheoOfShard of_shard,
+                                        double *sums);
 
 /* n floats, 64-byte aligned, zero; freed with free. */
 PetscErrorCode RheoTrainAllocate(size_t n, float **array);

@@ -8,6 +8,11 @@ const RheoKey RheoTrainKeys[] = {
     {"batch", RHEO_KEY_COUNT, FIELD(batch), "200", "[1, inf)", "rows of a step, over all ranks"},
     {"shards", RHEO_KEY_INT, FIELD(shards), "4", "[1, 1000000]",
      "pieces of a batch, each worked on by one rank; results depend on it, on ranks they do not"},
+    {"window", RHEO_KEY_COUNT, FIELD(window), "0", "[0, inf)",
+     "training rows that are shuffled together; 0: as many as take 128 MB. Larger data sets are shuffled by "
+     "chunks first"},
+    {"chunk", RHEO_KEY_COUNT, FIELD(chunk), "0", "[0, inf)",
+     "rows that stay together on their way into a window; 0: 1/64 of a window"},
     {"epochs", RHEO_KEY_COUNT, FIELD(epochs), "1000", "[1, inf)", "passes over the training rows, at most"},
     {"steps", RHEO_KEY_COUNT, FIELD(steps), "0", "[0, inf)", "optimiser steps, at most; 0: no limit"},
     {"lr", RHEO_KEY_REAL, FIELD(lr), "5e-4", "(0, inf)", "learning rate"},
@@ -61,6 +66,7 @@ PetscErrorCode RheoTrainerDestroy(RheoTrainer *trainer)
   PetscFunctionBeginUser;
   if (!*trainer) PetscFunctionReturn(RHEO_OK);
   PetscCall(RheoTrainerReset(*trainer));
+  if ((*trainer)->owns_source) PetscCall(RheoRowSourceDestroy(&(*trainer)->source));
   PetscCall(RheoHistoryClear(&(*trainer)->history));
   PetscCall(PetscFree(*trainer));
   PetscFunctionReturn(RHEO_OK);
@@ -106,6 +112,9 @@ PetscErrorCode RheoTrainerSetConfig(RheoTrainer trainer, const RheoTrainConfig *
   PetscCallMPI(MPI_Comm_size(trainer->comm, &size));
   RheoInputCheck(config->batch >= 1, trainer->comm, "train.batch must be in [1, inf), got %lld",
                  (long long)config->batch);
+  RheoInputCheck(config->window >= 0 && config->chunk >= 0, trainer->comm,
+                 "train.window and train.chunk must not be negative, got %lld and %lld",
+                 (long long)config->window, (long long)config->chunk);
   RheoInputCheck(config->shards >= 1 && config->shards <= config->batch, trainer->comm,
                  "train.shards must be at least 1 and at most train.batch = %lld, got %d",
                  (long long)config->batch, config->shards);
@@ -126,25 +135,25 @@ PetscErrorCode RheoTrainerSetSeed(RheoTrainer trainer, uint64_t seed)
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscErrorCode RheoTrainerSetSource(RheoTrainer trainer, RheoRowSource source)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoTrainerReset(trainer));
+  if (trainer->owns_source) PetscCall(RheoRowSourceDestroy(&trainer->source));
+  trainer->source = source;
+  trainer->owns_source = PETSC_FALSE;
+  trainer->layout = *RheoRowSourceLayout(source);
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode RheoTrainerSetRows(RheoTrainer trainer, const RheoRows *rows)
 {
-  double sum = 0;
+  RheoRowSource source;
 
   PetscFunctionBeginUser;
-  PetscCheck(rows->n_columns >= 0 && rows->n_columns <= RHEO_TRAIN_COLUMNS, trainer->comm,
-             PETSC_ERR_ARG_OUTOFRANGE, "%d columns of rows; at most %d", rows->n_columns,
-             (int)RHEO_TRAIN_COLUMNS);
-  RheoInputCheck(rows->n > 0, trainer->comm, "there are no rows to train on");
-  for (int64_t i = 0; rows->weight && i < rows->n; i++) {
-    RheoInputCheck(rows->weight[i] >= 0 && isfinite(rows->weight[i]), trainer->comm,
-                   "the weight of row %lld must be finite and not negative, got %g", (long long)i,
-                   (double)rows->weight[i]);
-    sum += (double)rows->weight[i];
-  }
-  RheoInputCheck(!rows->weight || sum > 0, trainer->comm, "the weights of all %lld rows are zero",
-                 (long long)rows->n);
-  trainer->rows = *rows;
-  PetscCall(RheoTrainerReset(trainer));
+  PetscCall(RheoRowSourceCreateMemory(trainer->comm, rows, &source));
+  PetscCall(RheoTrainerSetSource(trainer, source));
+  trainer->owns_source = PETSC_TRUE;
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -1,7 +1,7 @@
 /* Batch stages and runners: who is in a group, what rows are given, the same bits on any number of ranks. ranks: 1 2 4 */
 #include "base/random.h"
 #include "check.h"
-#include "train/train_impl.h"
+#include "order.h"
 #include "train_case.h"
 #include <math.h>
 #include <stdlib.h>
@@ -129,16 +129,16 @@ static int64_t GroupOf(const RheoBatch *batch, int64_t row, int64_t *first_step,
   const int64_t size = PetscMin(toy.group, toy.steps) * toy.batch;
   if (batch->step == RHEO_VALIDATION_STEP) {
     int64_t place = 0;
-    while (toy.sampler.validation[place] != batch->index[row]) place++;
+    SamplerShuffled(&toy.sampler, 0, toy.sampler.n_validation, index);
+    while (index[place] != batch->index[row]) place++;
     const int64_t begin = place / size * size, n = PetscMin(size, toy.sampler.n_validation - begin);
-    memcpy(index, toy.sampler.validation + begin, (size_t)n * sizeof *index);
+    SamplerShuffled(&toy.sampler, begin, begin + n, index);
     *first_step = RHEO_VALIDATION_STEP;
     return n;
   }
   const int64_t epoch = batch->step / toy.steps, b = batch->step % toy.steps;
   const int64_t first = b / toy.group * toy.group, last = PetscMin(first + toy.group, toy.steps);
-  RheoSamplerOrder(&toy.sampler, epoch, first * toy.batch, last * toy.batch, (last - first) * toy.batch,
-                   index);
+  SamplerOrder(&toy.sampler, epoch, first * toy.batch, last * toy.batch, index);
   *first_step = epoch * toy.steps + first;
   return (last - first) * toy.batch;
 }
@@ -208,15 +208,18 @@ typedef struct {
   int64_t n, batch, group, epochs, steps;
   int shards, weighted;
   double validation;
+  int64_t window;
 } Setting;
 
 static const Setting settings[] = {
-    {N, 32, 1, 3, 0, 4, 0, 0.1},  /* each step for itself */
-    {N, 32, 3, 3, 0, 4, 1, 0.2},  /* 12 or 13 steps in groups of three: the last one is shorter */
-    {N, 30, 4, 3, 21, 7, 0, 0.1}, /* shards of two sizes; ends within a group */
-    {N, 32, 99, 2, 0, 4, 0, 0.5}, /* a group is an epoch; more rows for validation than in a group */
-    {9, 32, 2, 4, 0, 8, 0, 0.3},  /* fewer rows than shards */
-    {N, 32, 0, 2, 0, 5, 1, 0.1},  /* no groups */
+    {N, 32, 1, 3, 0, 4, 0, 0.1, 0},   /* each step for itself */
+    {N, 32, 3, 3, 0, 4, 1, 0.2, 0},   /* 12 or 13 steps in groups of three: the last one is shorter */
+    {N, 30, 4, 3, 21, 7, 0, 0.1, 0},  /* shards of two sizes; ends within a group */
+    {N, 32, 99, 2, 0, 4, 0, 0.5, 0},  /* a group is an epoch; more rows for validation than in a group */
+    {9, 32, 2, 4, 0, 8, 0, 0.3, 0},   /* fewer rows than shards */
+    {N, 32, 0, 2, 0, 5, 1, 0.1, 0},   /* no groups */
+    {N, 16, 2, 2, 0, 4, 1, 0.2, 100}, /* windows of three groups, which four ranks cannot share evenly */
+    {N, 10, 0, 2, 55, 5, 0, 0.1, 75}, /* windows without groups; ends within one */
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
@@ -234,13 +237,16 @@ static void Start(MPI_Comm comm, const RheoObjectiveType *type, const Setting *s
   config.steps = s->steps;
   config.shards = s->shards;
   config.validation = s->validation;
+  config.window = s->window;
   config.lr = 1e-2;
   OK(RheoTrainerSetConfig(c->trainer, &config));
   if (!looks) return;
   OK(RheoSamplerCreate(SEED, s->n, s->validation, &toy.sampler));
-  if (s->group) OK(RheoSamplerShuffle(&toy.sampler));
   toy.batch = PetscMin(s->batch, toy.sampler.n_train);
   toy.steps = toy.sampler.n_train / toy.batch;
+  if (!s->window) return;
+  const int64_t unit = toy.batch * PetscMax(1, s->group), window = s->window / unit * unit;
+  OK(RheoSamplerCut(&toy.sampler, PetscMax(1, window / 64), window));
 }
 
 static int64_t SumOverRanks(int64_t x)
@@ -370,7 +376,7 @@ static void TestRowFails(void **state)
   int64_t step;
   size_t n;
   (void)state;
-  Start(PETSC_COMM_WORLD, &by_hand, &(Setting){N, 4, 0, 2, 0, 4, 0, 0}, 0, &c);
+  Start(PETSC_COMM_WORLD, &by_hand, &(Setting){N, 4, 0, 2, 0, 4, 0, 0, 0}, 0, &c);
   toy.fails = FAILS_ROW;
   toy.fails_step = 2;
   OK(RheoTrainerRun(c.trainer));

@@ -13,15 +13,16 @@ static const uint64_t zeros[MOST] = {0};
 static void Draw(RheoInputKind kind, int64_t step, int64_t batch, int64_t place, int64_t n, int64_t more,
                  float *u)
 {
-  const RheoRows rows = {.n = 1};
+  RheoRowLayout layout = {0};
   RheoProgram program;
   RheoFeed feed;
   OK(RheoProgramCreate(4, &program));
   rx_noise(program, RHEO_INPUT_NOISE_NORMAL, "other", 2);
   rx_noise(program, kind, "time", 1);
   assert_null(RheoProgramError(program));
-  OK(RheoFeedCreate(program, &rows, n + more, &feed));
-  RheoFeedFill(&feed, &(RheoFeedSource){.rows = &rows,
+  OK(RheoFeedCreate(program, &layout, n + more, &feed));
+  RheoRowLayoutSet(&layout, PETSC_FALSE);
+  RheoFeedFill(&feed, &(RheoFeedSource){.layout = &layout,
                                         .seed = 3,
                                         .step = step,
                                         .n = n + more,

@@ -1,0 +1,323 @@
+/* The rows of the steps to come, window by window. While one window is trained on, the files' part of the next is read. */
+#include "../base/reduce.h"
+#include "train_impl.h"
+#include <stdlib.h>
+
+enum { WINDOW_BYTES = 1 << 27, WINDOW_MOST = 1 << 22, CHUNKS = 64 };
+
+/* ---- Sizes ---- */
+int64_t RheoTrainWindowRows(const RheoTrainConfig *config, const RheoRowLayout *layout)
+{
+  const int64_t bytes = (int64_t)sizeof(float) * PetscMax(layout->size, 1);
+  return config->window > 0 ? config->window : PetscMin(WINDOW_BYTES / bytes, WINDOW_MOST);
+}
+
+/* No step and no group of a batch stage lies in two windows. */
+static PetscErrorCode Cut(RheoTrainer trainer)
+{
+  RheoSampler *sampler = &trainer->sampler;
+  const RheoTrainConfig *config = &trainer->config;
+  const int64_t unit = trainer->batch * (RheoStageCouples(trainer) ? trainer->stage.group : 1);
+  int64_t window = RheoTrainWindowRows(config, &trainer->layout);
+
+  PetscFunctionBeginUser;
+  if (window < sampler->n_train) {
+    window = PetscMax(unit, window / unit * unit);
+    PetscCall(
+        RheoSamplerCut(sampler, config->chunk > 0 ? config->chunk : PetscMax(1, window / CHUNKS), window));
+  }
+  RheoInputCheck(sampler->n_windows <= RHEO_WINDOWS_MOST, trainer->comm,
+                 "train.window = %lld cuts %lld rows into too many windows", (long long)config->window,
+                 (long long)sampler->n_train);
+  trainer->window.steps = sampler->n_windows > 1 ? sampler->window / trainer->batch : trainer->steps;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Consumers(RheoTrainer trainer, int size)
+{
+  int64_t begin, end;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1((size_t)trainer->batch, &trainer->window.consumer));
+  for (int r = 0; r < size; r++) {
+    RheoTrainerPlaces(trainer, size, r, &begin, &end);
+    for (int64_t place = begin; place < end; place++) trainer->window.consumer[place] = r;
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoWindowCreate(RheoTrainer trainer)
+{
+  RheoWindow *w = &trainer->window;
+  const size_t size = (size_t)trainer->layout.size;
+  PetscMPIInt rank, ranks;
+  int64_t end;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(trainer->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(trainer->comm, &ranks));
+  *w = (RheoWindow){.number = -1, .row_number = -1};
+  PetscCall(Cut(trainer));
+  PetscCall(Consumers(trainer, ranks));
+  RheoTrainerPlaces(trainer, ranks, rank, &w->begin_row, &end);
+  w->rows = end - w->begin_row;
+  PetscCall(PetscMalloc1((size_t)trainer->sampler.window, &w->row));
+  const size_t n = (size_t)(w->steps * w->rows);
+  PetscCall(RheoTrainAllocate(n * size, &w->record));
+  PetscCall(PetscMalloc1(n, &w->index));
+  if (!RheoStageCouples(trainer) || ranks == 1) PetscFunctionReturn(RHEO_OK);
+  const int64_t group = trainer->stage.group, groups = (w->steps + group - 1) / group;
+  const size_t coupled = (size_t)((groups + ranks - 1) / ranks * group * trainer->batch);
+  PetscCall(RheoTrainAllocate(coupled * size, &w->coupled));
+  PetscCall(PetscMalloc1(coupled, &w->coupled_index));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoWindowDestroy(RheoTrainer trainer)
+{
+  RheoWindow *w = &trainer->window;
+
+  PetscFunctionBeginUser;
+  free(w->record);
+  free(w->coupled);
+  PetscCall(PetscFree(w->index));
+  PetscCall(PetscFree(w->coupled_index));
+  PetscCall(PetscFree(w->consumer));
+  PetscCall(PetscFree(w->row));
+  *w = (RheoWindow){.number = -1, .row_number = -1};
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Training rows ---- */
+typedef struct {
+  RheoTrainer trainer;
+  int64_t epoch, number, n; /* rows of the window */
+  PetscBool coupled;
+} Order;
+
+static void DescribeOrder(const void *context, RheoRowSource source, int64_t first, int64_t n,
+                          uint64_t *scratch, RheoRowItem *item)
+{
+  const Order *order = context;
+  const RheoTrainer trainer = order->trainer;
+  const int64_t group = trainer->stage.group;
+  int64_t step = first / trainer->batch, place = first % trainer->batch;
+
+  RheoSamplerPlaces(&trainer->sampler, order->epoch, order->number, first, n, scratch);
+  for (int64_t i = 0; i < n; i++) {
+    item[i].row = trainer->window.row[scratch[i]];
+    item[i].consumer = order->coupled ? (int)(step / group % source->size) : trainer->window.consumer[place];
+    RheoRowLocate(source, order->n, (int64_t)scratch[i], &item[i]);
+    if (++place == trainer->batch) {
+      place = 0;
+      step++;
+    }
+  }
+}
+
+/* The window's rows become known, and those that this rank reads begin to be read. */
+static PetscErrorCode LookUp(RheoTrainer trainer, int64_t epoch, int64_t number)
+{
+  RheoWindow *w = &trainer->window;
+  RheoRowSource source = trainer->source;
+  int64_t begin, end;
+
+  PetscFunctionBeginUser;
+  const PetscBool known =
+      (PetscBool)(w->row_number == number && (w->row_epoch == epoch || trainer->sampler.n_windows == 1));
+  if (!known) RheoSamplerWindow(&trainer->sampler, epoch, number, w->row);
+  if (source->fetcher && !(known && w->fetching)) {
+    RheoRange(source->comm, RheoSamplerWindowSize(&trainer->sampler, number), &begin, &end);
+    PetscCall(RheoFetcherBegin(source->fetcher, end - begin, w->row + begin));
+    w->fetching = PETSC_TRUE;
+  }
+  w->row_epoch = epoch;
+  w->row_number = number;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* What comes after the window, unless the run ends before, can be read meanwhile. */
+static PetscErrorCode LookAhead(RheoTrainer trainer)
+{
+  const RheoWindow *w = &trainer->window;
+  int64_t epoch = w->epoch, number = w->number + 1;
+
+  PetscFunctionBeginUser;
+  if (!trainer->source->fetcher) PetscFunctionReturn(RHEO_OK);
+  if (number * w->steps >= trainer->steps) {
+    number = 0;
+    epoch++;
+  }
+  if (epoch * trainer->steps + number * w->steps < trainer->total) PetscCall(LookUp(trainer, epoch, number));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Steps of the run from the epoch's step `first` on, in whole groups: a group does not depend on where the run ends. */
+static int64_t StepsLeft(const RheoTrainer trainer, int64_t epoch, int64_t first)
+{
+  const int64_t left = trainer->total - epoch * trainer->steps - first;
+  const int64_t group = RheoStageCouples(trainer) ? trainer->stage.group : 1;
+  return left > INT64_MAX - group ? left : (left + group - 1) / group * group;
+}
+
+static PetscErrorCode Load(RheoTrainer trainer, int64_t epoch, int64_t number)
+{
+  RheoWindow *w = &trainer->window;
+  const int64_t first = number * w->steps, left = StepsLeft(trainer, epoch, first);
+  const float *fetched = NULL;
+
+  PetscFunctionBeginUser;
+  PetscCall(LookUp(trainer, epoch, number));
+  if (trainer->source->fetcher) PetscCall(RheoFetcherEnd(trainer->source->fetcher, &fetched));
+  w->fetching = PETSC_FALSE;
+  w->epoch = epoch;
+  w->number = number;
+  w->first = first;
+  w->end = first + PetscMin(left, PetscMin(w->steps, trainer->steps - first));
+  Order order = {trainer, epoch, number, RheoSamplerWindowSize(&trainer->sampler, number), PETSC_FALSE};
+  const RheoRowList list = {(w->end - w->first) * trainer->batch, DescribeOrder, &order};
+  PetscCall(RheoRowExchange(trainer->source, &list, fetched, w->record, w->index));
+  order.coupled = PETSC_TRUE;
+  if (w->coupled) PetscCall(RheoRowExchange(trainer->source, &list, fetched, w->coupled, w->coupled_index));
+  PetscCall(LookAhead(trainer));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static double WeightOfShard(const RheoTrainer trainer, int shard, int64_t step)
+{
+  const RheoRowLayout *layout = &trainer->layout;
+  int64_t begin, end;
+  double sum = 0;
+
+  RheoShardRange(trainer->batch, trainer->config.shards, shard, &begin, &end);
+  if (end == begin) return 0;
+  const float *record = RheoWindowRecord(trainer, step, begin);
+  for (int64_t i = 0; i < end - begin; i++) sum += (double)record[i * layout->size + layout->weight];
+  return sum;
+}
+
+PetscErrorCode RheoWindowReach(RheoTrainer trainer)
+{
+  RheoWindow *w = &trainer->window;
+  const int64_t epoch = trainer->state.epoch, number = trainer->state.batch / w->steps;
+  const double before = MPI_Wtime();
+  double *weight = trainer->state.weight;
+
+  PetscFunctionBeginUser;
+  if (w->number == number && w->epoch == epoch) PetscFunctionReturn(RHEO_OK);
+  PetscCall(Load(trainer, epoch, number));
+  for (int64_t b = w->first; b < w->end; b++) weight[b] = (double)trainer->batch;
+  if (trainer->layout.weight >= 0)
+    PetscCall(RheoTrainerSumOverShards(trainer, w->first, w->end, WeightOfShard, weight + w->first));
+  trainer->clock.steps += MPI_Wtime() - before;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoWindowResume(RheoTrainer trainer)
+{
+  const int64_t batch = trainer->state.batch, steps = trainer->window.steps;
+
+  PetscFunctionBeginUser;
+  for (int64_t b = 0; b < batch / steps * steps; b++) trainer->state.weight[b] = (double)trainer->batch;
+  for (int64_t b = 0; trainer->layout.weight >= 0 && b < batch / steps * steps; b += steps) {
+    trainer->state.batch = b;
+    PetscCall(RheoWindowReach(trainer));
+  }
+  trainer->state.batch = batch;
+  PetscCall(RheoWindowReach(trainer));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static size_t RowOf(const RheoTrainer trainer, int64_t step, int64_t place)
+{
+  const RheoWindow *w = &trainer->window;
+  return (size_t)((step - w->first) * w->rows + place - w->begin_row);
+}
+
+const float *RheoWindowRecord(const RheoTrainer trainer, int64_t step, int64_t place)
+{
+  return trainer->window.record + RowOf(trainer, step, place) * (size_t)trainer->layout.size;
+}
+
+const uint64_t *RheoWindowIndex(const RheoTrainer trainer, int64_t step, int64_t place)
+{
+  return trainer->window.index + RowOf(trainer, step, place);
+}
+
+void RheoWindowGroup(const RheoTrainer trainer, int64_t group, const float **record, const uint64_t **index)
+{
+  const RheoWindow *w = &trainer->window;
+  const int64_t steps = trainer->stage.group;
+
+  if (w->coupled) {
+    const int64_t turn = (group - w->first / steps) / trainer->source->size;
+    const size_t row = (size_t)(turn * steps * trainer->batch);
+    *record = w->coupled + row * (size_t)trainer->layout.size;
+    *index = w->coupled_index + row;
+  } else {
+    *record = RheoWindowRecord(trainer, group * steps, 0);
+    *index = RheoWindowIndex(trainer, group * steps, 0);
+  }
+}
+
+/* ---- Validation rows ---- */
+typedef struct {
+  RheoTrainer trainer;
+  int64_t rows;        /* of a run; 0: by shards */
+  const int64_t *last; /* (ranks) by shards: the end of each rank's rows */
+} Held;
+
+static int HeldBy(const Held *held, int size, int64_t place)
+{
+  int r = 0;
+  if (held->rows) return (int)(place / held->rows % size);
+  while (place >= held->last[r]) r++;
+  return r;
+}
+
+static void DescribeHeld(const void *context, RheoRowSource source, int64_t first, int64_t n,
+                         uint64_t *scratch, RheoRowItem *item)
+{
+  const Held *held = context;
+  const RheoSampler *sampler = &held->trainer->sampler;
+
+  if (RheoStageCouples(held->trainer))
+    RheoSamplerValidationPlaces(sampler, first, n, scratch);
+  else
+    for (int64_t i = 0; i < n; i++) scratch[i] = (uint64_t)(first + i);
+  for (int64_t i = 0; i < n; i++) {
+    item[i].row = sampler->validation[scratch[i]];
+    item[i].consumer = HeldBy(held, source->size, first + i);
+    RheoRowLocate(source, sampler->n_validation, (int64_t)scratch[i], &item[i]);
+  }
+}
+
+PetscErrorCode RheoValidationRows(RheoTrainer trainer, int64_t rows, float **record, uint64_t **index)
+{
+  RheoRowSource source = trainer->source;
+  const int64_t n = trainer->sampler.n_validation;
+  const float *fetched = NULL;
+  int64_t *last, begin, end, mine = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1((size_t)source->size, &last));
+  for (int r = 0; r < source->size; r++) {
+    int64_t first, to;
+    RheoShardRange(trainer->config.shards, source->size, r, &first, &to);
+    RheoShardRange(n, trainer->config.shards, (int)to - 1, &begin, &last[r]);
+  }
+  const Held held = {trainer, rows, last};
+  for (int64_t i = 0; i < n; i++) mine += HeldBy(&held, source->size, i) == source->rank;
+  PetscCall(RheoTrainAllocate((size_t)(mine * trainer->layout.size), record));
+  *index = malloc((size_t)(mine + 1) * sizeof **index);
+  PetscCheck(*index, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %lld rows", (long long)mine);
+  if (source->fetcher) {
+    RheoRange(source->comm, n, &begin, &end);
+    PetscCall(RheoFetcherBegin(source->fetcher, end - begin, trainer->sampler.validation + begin));
+    PetscCall(RheoFetcherEnd(source->fetcher, &fetched));
+  }
+  const RheoRowList list = {n, DescribeHeld, &held};
+  PetscCall(RheoRowExchange(source, &list, fetched, *record, *index));
+  PetscCall(PetscFree(last));
+  PetscFunctionReturn(RHEO_OK);
+}
