@@ -7,8 +7,8 @@ set -euo pipefail
 shopt -s extglob
 
 packages=(gcc gfortran libc6-dev make cmake pkg-config git petsc-dev libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
-  libgsl-dev libopenblas-dev libdnnl-dev librandom123-dev libyaml-dev gnuplot-nox fonts-dejavu-core libcmocka-dev)
-spack="openmpi petsc+mpi~complex hdf5+mpi gsl openblas onednn random123 libyaml gnuplot cmocka cmake pkgconf"
+  libgsl-dev libopenblas-dev libdnnl-dev librandom123-dev libyaml-dev zlib1g-dev gnuplot-nox fonts-dejavu-core libcmocka-dev)
+spack="openmpi petsc+mpi~complex hdf5+mpi gsl openblas onednn random123 libyaml zlib gnuplot cmocka cmake pkgconf"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 say() { echo "setup: $*" >&2; }
 

@@ -24,6 +24,8 @@
 #include "infer/transport.h"
 #include "infer/truncate.h"
 
+#include "io/array.h"
+#include "io/reader.h"
 #include "io/table.h"
 #include "nn/nn.h"
 #include "objective/objective.h"

@@ -75,7 +75,7 @@ static PetscErrorCode Info(Run *run)
   else
     PetscCall(InfoTable(run, &yaml));
   PetscCall(RheoDeckGetText(run->deck, &deck));
-  RheoYamlBlock(&yaml, "deck", deck);
+  if (deck && deck[0]) RheoYamlBlock(&yaml, "deck", deck);
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -56,7 +56,8 @@ PetscErrorCode RunOpen(Run *run)
   if (run->target) {
     if (EndsWith(run->target, ".h5") || EndsWith(run->target, ".hdf5"))
       PetscCall(OpenFile(run));
-    else if (EndsWith(run->target, ".csv") || EndsWith(run->target, ".txt"))
+    else if (EndsWith(run->target, ".csv") || EndsWith(run->target, ".txt") ||
+             EndsWith(run->target, ".npy") || EndsWith(run->target, ".npz"))
       run->kind = "text";
     else
       PetscCall(RheoDeckLoadFile(run->deck, run->target));

@@ -14,6 +14,7 @@ static const RheoSection driver[] = {
     {"observation", TruthKeys, "the observation whose posterior is asked for"},
     {"check", CheckKeys, "checks of the posterior; calibration by fresh simulations"},
     {"bench", BenchKeys, "measuring speed"},
+    {"convert", ConvertKeys, "columns and arrays of others that become a data set"},
     {"points", PointsKeys, "points of rheo logprob"},
 };
 enum { DRIVER = sizeof driver / sizeof *driver };

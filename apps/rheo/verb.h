@@ -24,6 +24,12 @@ typedef struct {
 } DataFileConfig;
 
 typedef struct {
+  RheoStrings parameters, data, weights; /* names of columns or arrays */
+  RheoStrings names[2], units[2];        /* of parameters and data */
+  const char *to;
+} ConvertConfig;
+
+typedef struct {
   PetscBool figures;
   RheoStrings corner; /* names of the quantities of the corner plot */
   const char *x_label, *y_label;
@@ -53,8 +59,8 @@ typedef struct {
   int paths, grid;
 } TransportPlotConfig;
 
-extern const RheoKey RunKeys[], BenchKeys[], SimulateKeys[], SampleKeys[], DataFileKeys[], PlotKeys[],
-    TruthKeys[], CheckKeys[], PointsKeys[], TransportSampleKeys[], TransportPlotKeys[];
+extern const RheoKey RunKeys[], BenchKeys[], SimulateKeys[], SampleKeys[], DataFileKeys[], ConvertKeys[],
+    PlotKeys[], TruthKeys[], CheckKeys[], PointsKeys[], TransportSampleKeys[], TransportPlotKeys[];
 
 typedef struct Verb Verb;
 

@@ -1,0 +1,239 @@
+/* rheo convert: columns of CSV files and arrays of NumPy become a data set of Rheo's. */
+#include "verb.h"
+#include <stdio.h>
+#include <string.h>
+
+#define FIELD(name) offsetof(ConvertConfig, name)
+const RheoKey ConvertKeys[] = {
+    {"parameters", RHEO_KEY_STRINGS, FIELD(parameters), NULL, NULL,
+     "what the parameters are: columns of the CSV file, an array of the .npz file, or a .npy file"},
+    {"data", RHEO_KEY_STRINGS, FIELD(data), NULL, NULL,
+     "what the data are (default: all other columns of the CSV file, or the .npy file itself)"},
+    {"weights", RHEO_KEY_STRINGS, FIELD(weights), NULL, NULL, "what the weights are (default: none)"},
+    {"parameter_names", RHEO_KEY_STRINGS, FIELD(names[0]), NULL, NULL,
+     "of parameters (default: the CSV file's, or those of the array with numbers)"},
+    {"data_names", RHEO_KEY_STRINGS, FIELD(names[1]), NULL, NULL, "of columns of the data"},
+    {"parameter_units", RHEO_KEY_STRINGS, FIELD(units[0]), NULL, NULL, "of parameters, one for each"},
+    {"data_units", RHEO_KEY_STRINGS, FIELD(units[1]), NULL, NULL, "of columns of the data, one for each"},
+    {"to", RHEO_KEY_STRING, FIELD(to), "data.h5", NULL, "the file to write"},
+    {0}};
+#undef FIELD
+
+enum { PARAMETERS, DATA, WEIGHTS, BLOCKS };
+static const char *const block_names[BLOCKS] = {"parameters", "data", "weights"};
+
+/* Where the values of a block come from: an array, or columns of a table of text. */
+typedef struct {
+  RheoArray array;
+  int *column; /* (width) */
+} Source;
+
+typedef struct {
+  RheoTable *text, out;
+  Source source[BLOCKS]; /* as the blocks of out */
+} Conversion;
+
+static PetscBool EndsWith(const char *text, const char *end)
+{
+  const size_t n = strlen(text), m = strlen(end);
+  return (PetscBool)(n >= m && !strcmp(text + n - m, end));
+}
+
+static RheoBlock *AddBlock(Conversion *c, int which, int width, Source **source)
+{
+  *source = &c->source[c->out.n_blocks];
+  RheoBlock *block = &c->out.block[c->out.n_blocks++];
+  *block = (RheoBlock){.name = block_names[which], .width = width, .store = RHEO_STORE_DOUBLE};
+  return block;
+}
+
+/* ---- Arrays ---- */
+/* "a/theta.npy" and "theta" are called theta; columns are theta1, theta2, ... where there are several. */
+static PetscErrorCode NameColumns(RheoBlock *block, const char *what)
+{
+  const char *slash = strrchr(what, '/'), **names;
+  char stem[128], name[160];
+
+  PetscFunctionBeginUser;
+  snprintf(stem, sizeof stem, "%s", slash ? slash + 1 : what);
+  if (EndsWith(stem, ".npy")) stem[strlen(stem) - 4] = 0;
+  PetscCall(PetscMalloc1(block->width, &names));
+  for (int k = 0; k < block->width; k++) {
+    if (block->width > 1)
+      snprintf(name, sizeof name, "%s%d", stem, k + 1);
+    else
+      snprintf(name, sizeof name, "%s", stem);
+    names[k] = RheoIntern(name);
+  }
+  block->columns = names;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode TakeArray(Run *run, Conversion *c, int which, const RheoStrings *what)
+{
+  const PetscBool npz = EndsWith(run->target, ".npz");
+  const char *name = what->n ? what->v[0] : which == DATA && !npz ? run->target : NULL;
+  RheoArray array;
+  Source *source;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(what->n <= 1, run->comm, "convert.%s: an array is asked for, got %d names",
+                 block_names[which], what->n);
+  if (!name) PetscFunctionReturn(RHEO_OK);
+  RheoInputCheck(npz || EndsWith(name, ".npy"), run->comm, "convert.%s: '%s' is no .npy file",
+                 block_names[which], name);
+  if (npz && !EndsWith(name, ".npy"))
+    PetscCall(RheoArrayOpen(run->comm, run->target, name, &array));
+  else
+    PetscCall(RheoArrayOpen(run->comm, name, NULL, &array));
+  RheoBlock *block = AddBlock(c, which, RheoArrayWidth(array), &source);
+  source->array = array;
+  const int64_t n = RheoArrayRows(array);
+  RheoInputCheck(c->out.n_blocks == 1 || c->out.n == n, run->comm,
+                 "%s: has %lld rows, what comes before it has %lld", name, (long long)n, (long long)c->out.n);
+  c->out.n = n;
+  PetscCall(NameColumns(block, name));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Text ---- */
+static int FindColumn(const RheoBlock *text, const char *name)
+{
+  for (int k = 0; k < text->width; k++)
+    if (!strcmp(text->columns[k], name)) return k;
+  return -1;
+}
+
+/* The columns named; of the data, where none are, those that nobody took. */
+static PetscErrorCode TakeColumns(Run *run, Conversion *c, int which, const RheoStrings *what, char *taken)
+{
+  const RheoBlock *text = &c->text->block[0];
+  int *column, n = 0;
+  const char **names;
+  Source *source;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(text->width + what->n, &column));
+  for (int i = 0; i < what->n; i++) {
+    column[n] = FindColumn(text, what->v[i]);
+    RheoInputCheck(column[n] >= 0, run->comm, "convert.%s: %s has no column '%s'", block_names[which],
+                   run->target, what->v[i]);
+    taken[column[n++]] = 1;
+  }
+  for (int k = 0; which == DATA && !what->n && k < text->width; k++)
+    if (!taken[k]) column[n++] = k;
+  if (!n) {
+    PetscCall(PetscFree(column));
+    PetscFunctionReturn(RHEO_OK);
+  }
+  RheoBlock *block = AddBlock(c, which, n, &source);
+  source->column = column;
+  PetscCall(PetscMalloc1(n, &names));
+  for (int k = 0; k < n; k++) names[k] = text->columns[column[k]];
+  block->columns = names;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode TakeText(Run *run, Conversion *c, const ConvertConfig *config)
+{
+  char *taken;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoTableReadText(run->comm, run->target, &c->text));
+  c->out.n = c->text->n;
+  PetscCall(PetscCalloc1(c->text->block[0].width, &taken));
+  PetscCall(TakeColumns(run, c, PARAMETERS, &config->parameters, taken));
+  PetscCall(TakeColumns(run, c, WEIGHTS, &config->weights, taken));
+  PetscCall(TakeColumns(run, c, DATA, &config->data, taken));
+  PetscCall(PetscFree(taken));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Writing ---- */
+static int Pull(void *context, int b, int64_t first, int64_t n, double *value)
+{
+  const Conversion *c = context;
+  const Source *source = &c->source[b];
+  const int width = c->out.block[b].width;
+
+  first += c->out.begin;
+  if (source->array) return RheoArrayRead(source->array, first, n, value);
+  const RheoBlock *text = &c->text->block[0];
+  for (int64_t i = 0; i < n; i++)
+    for (int k = 0; k < width; k++)
+      value[i * width + k] = text->value[(first + i) * text->width + source->column[k]];
+  return 0;
+}
+
+/* What the user calls columns, and their units. */
+static PetscErrorCode Label(Run *run, Conversion *c, const ConvertConfig *config)
+{
+  PetscFunctionBeginUser;
+  for (int b = 0; b < c->out.n_blocks; b++) {
+    RheoBlock *block = &c->out.block[b];
+    for (int which = PARAMETERS; which <= DATA; which++) {
+      const RheoStrings *names = &config->names[which], *units = &config->units[which];
+      if (strcmp(block->name, block_names[which])) continue;
+      RheoInputCheck(!names->n || names->n == block->width, run->comm,
+                     "convert: %d names are given for the %d columns of `%s`", names->n, block->width,
+                     block->name);
+      RheoInputCheck(!units->n || units->n == block->width, run->comm,
+                     "convert: %d units are given for the %d columns of `%s`", units->n, block->width,
+                     block->name);
+      for (int k = 0; k < names->n; k++) ((const char **)(uintptr_t)block->columns)[k] = names->v[k];
+      if (units->n) block->units = (const char *const *)units->v;
+    }
+    RheoInputCheck(strcmp(block->name, "weights") || block->width == 1, run->comm,
+                   "convert.weights: one column is asked for, there are %d", block->width);
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Convert(Run *run)
+{
+  RheoYaml yaml = RheoYamlStdout(run->comm);
+  Conversion c = {.out = {.kind = "dataset", .verb = "convert", .pull = Pull}};
+  ConvertConfig config;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "convert", ConvertKeys, &config));
+  if (EndsWith(run->target, ".npy") || EndsWith(run->target, ".npz")) {
+    PetscCall(TakeArray(run, &c, PARAMETERS, &config.parameters));
+    PetscCall(TakeArray(run, &c, WEIGHTS, &config.weights));
+    PetscCall(TakeArray(run, &c, DATA, &config.data));
+  } else
+    PetscCall(TakeText(run, &c, &config));
+  RheoInputCheck(c.out.n_blocks > 0, run->comm,
+                 "%s: nothing to convert is named; set -convert_parameters and -convert_data", run->target);
+  PetscCall(Label(run, &c, &config));
+  c.out.context = &c;
+  RheoRange(run->comm, c.out.n, &c.out.begin, &c.out.end);
+  PetscCall(RheoTableWrite(run->comm, config.to, &c.out));
+  RheoYamlOpen(&yaml, "convert");
+  RheoYamlInt(&yaml, "rows", c.out.n);
+  for (int b = 0; b < c.out.n_blocks; b++) RheoYamlInt(&yaml, c.out.block[b].name, c.out.block[b].width);
+  RheoYamlText(&yaml, "file", config.to);
+  RheoYamlClose(&yaml);
+  for (int b = 0; b < c.out.n_blocks; b++) {
+    PetscCall(PetscFree(c.out.block[b].columns));
+    PetscCall(PetscFree(c.source[b].column));
+    PetscCall(RheoArrayClose(&c.source[b].array));
+  }
+  if (c.text) PetscCall(RheoTableDestroy(&c.text));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+const Verb Verb_Convert = {
+    .name = "convert",
+    .summary = "turn CSV columns and NumPy arrays (.npy, .npz) into a data set to train on",
+    .usage = "FILE -convert_parameters NAMES [-convert_data NAMES] [-convert_to data.h5] [-key value ...]",
+    .text = "  FILE may be text with columns, a .npz file with arrays, or a .npy file with the data, whose "
+            "parameters are in another. Arrays\n"
+            "  are read and written piece by piece. Train on the result with -data_file.\n\n"
+            "  example: rheo convert runs.csv -convert_parameters beta,gamma -convert_to runs.h5\n"
+            "           rheo convert runs.npz -convert_parameters theta -convert_data x -convert_weights w\n"
+            "           rheo convert x.npy -convert_parameters theta.npy\n",
+    .sections = (const char *const[]){"convert", NULL},
+    .needs_target = PETSC_TRUE,
+    .run = Convert,
+};
