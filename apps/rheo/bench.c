@@ -7,15 +7,15 @@
 static const struct {
   const char *name;
   PetscErrorCode (*run)(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
-} Benches[] = {{"dense", BenchDense},           {"spline", BenchSpline},  {"ranks", BenchRanks},
-               {"assignment", BenchAssignment}, {"cfm", BenchCfm},        {"cnf_nll", BenchCnfNll},
-               {"sampling", BenchSampling},     {"latency", BenchLatency}};
+} Benches[] = {{"dense", BenchDense},           {"spline", BenchSpline},   {"ranks", BenchRanks},
+               {"assignment", BenchAssignment}, {"cfm", BenchCfm},         {"cnf_nll", BenchCnfNll},
+               {"sampling", BenchSampling},     {"latency", BenchLatency}, {"stream", BenchStream}};
 enum { N_BENCH = sizeof Benches / sizeof *Benches };
 
 const RheoKey BenchKeys[] = {
     {"run", RHEO_KEY_STRINGS, offsetof(BenchConfig, run),
-     "dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency", NULL,
-     "which of dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency"},
+     "dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency, stream", NULL,
+     "which of dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency, stream"},
     {"seconds", RHEO_KEY_REAL, offsetof(BenchConfig, seconds), "3", "(0, 1000]",
      "for each measurement, about"},
     {"peer", RHEO_KEY_STRING, offsetof(BenchConfig, peer), NULL, NULL,
@@ -88,7 +88,8 @@ static PetscErrorCode Bench(Run *run)
 const Verb Verb_Bench = {
     .name = "bench",
     .summary = "speed as ratios: of the matrix-product rate, of PyTorch, of two ranks to one, of SciPy",
-    .usage = "[-bench_run dense,spline,ranks,assignment,cfm,cnf_nll,sampling,latency] [-bench_seconds 3]",
+    .usage =
+        "[-bench_run dense,spline,ranks,assignment,cfm,cnf_nll,sampling,latency,stream] [-bench_seconds 3]",
     .text = "  dense: training a 5x256 SiLU network at batch 1024, as a fraction of the best matrix-product "
             "rate in the same run. spline: training\n"
             "  sbi's default flow, against PyTorch where it is installed. ranks: two ranks against one. "

@@ -17,6 +17,7 @@ PetscErrorCode BenchAssignment(MPI_Comm comm, const BenchConfig *config, RheoYam
 PetscErrorCode BenchCfm(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchCnfNll(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchLatency(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
+PetscErrorCode BenchStream(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchSampling(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 
 /* Ranks that have nothing to do sleep, so as not to take a core from the one that is measured. */

@@ -143,7 +143,8 @@ static void Member(Bytes *zip, Bytes *directory, const char *name, const Bytes *
     PutLittle(b, content->n, 4);
     PutLittle(b, strlen(name), 2);
     PutLittle(b, 0, 2);
-    if (k) PutLittle(b, 0, 10);
+    if (k) PutLittle(b, 0, 8);
+    if (k) PutLittle(b, 0, 2);
     if (k) PutLittle(b, at, 4);
     Put(b, name, strlen(name));
   }

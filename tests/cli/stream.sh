@@ -1,0 +1,73 @@
+# Data sets larger than memory, of several files, and of other programs: the same model as from memory, and a peak of memory
+# that does not grow with the rows.
+# timeout: 300
+set -u
+rheo=$RHEO_BIN/rheo
+failed=0
+fail() { echo "FAILED: $*"; failed=1; }
+mpi() { "$RHEO_MPIEXEC" --oversubscribe -n "$@"; }
+
+cat > deck.yaml << 'DECK'
+seed: 1
+simulator: {type: gaussian_linear}
+prior:
+  a: {family: normal, mean: 0, sd: 1}
+  b: {family: normal, mean: 0, sd: 1}
+  c: {family: normal, mean: 0, sd: 1}
+  d: {family: normal, mean: 0, sd: 1}
+flow: {stack: [maf], net: {type: mlp, hidden: 8, layers: 1}}
+train: {batch: 500, epochs: 2, window: 10k}
+plot: {figures: no}
+DECK
+# train NAME RANKS [key value ...]: prints the checksum
+train() {
+  local name=$1 ranks=$2
+  shift 2
+  mpi "$ranks" "$rheo" train deck.yaml -output "$name" "$@" > "$name.out" 2> "$name.err" || fail "train $name: $(tail -1 "$name.err")"
+  sed -n 's/^ *checksum: //p' "$name.out"
+}
+peak() { sed -n 's/.*peak memory \([0-9]*\) MB.*/\1/p' "$1.err" | tail -1; }
+
+# ---- The same model, wherever the rows are ----
+"$rheo" simulate deck.yaml -simulate_n 30k -output one > /dev/null 2>&1 || fail "simulate"
+memory=$(train memory 1 -data_file one/data.h5 -data_stream no)
+[ -n "$memory" ] || fail "no checksum"
+[ "$(train streamed 2 -data_file one/data.h5)" = "$memory" ] || fail "two ranks that stream train another model"
+h5repack -f SHUF -f GZIP=4 -l CHUNK=1000x4 one/data.h5 packed.h5 2> /dev/null && {
+  [ "$(train packed 2 -data_file packed.h5)" = "$memory" ] || fail "a compressed file trains another model"
+}
+
+# ---- Columns of others, in two files ----
+awk 'BEGIN { srand(2); print "w,a,b,c,d,x1,x2,x3,x4"
+  for (i = 0; i < 2000; i++) { printf "%d", 1 + i % 3; for (k = 0; k < 8; k++) printf ",%.6f", rand() - rand(); print "" } }' > all.csv
+head -701 all.csv > first.csv
+{ head -1 all.csv; tail -n +702 all.csv; } > second.csv
+for part in all first second; do
+  "$rheo" convert $part.csv -convert_parameters a,b,c,d -convert_weights w -convert_parameter_units m,m,s,K -convert_to $part.h5 \
+    > /dev/null 2> err || fail "convert $part: $(cat err)"
+done
+"$rheo" info all.h5 | grep -q "unit: K" || fail "the unit is lost"
+whole=$(train whole 1 -data_file all.h5)
+[ "$(train parts 3 -data_file first.h5,second.h5 -data_stream yes)" = "$whole" ] || fail "two files train another model than one"
+[ "$(train turned 1 -data_file second.h5,first.h5)" != "$whole" ] || fail "the checksum does not see the order of rows"
+sed 's/x3/y3/' second.csv > other.csv
+"$rheo" convert other.csv -convert_parameters a,b,c,d -convert_weights w -convert_parameter_units m,m,s,K -convert_to other.h5 > /dev/null 2>&1
+"$rheo" train deck.yaml -data_file first.h5,other.h5 -output wrong > /dev/null 2> err
+[ $? = 2 ] || fail "files with other columns are accepted"
+grep -q "column 3 of .data. is 'y3', in first.h5 it is 'x3'" err || fail "the message does not name the column: $(cat err)"
+"$rheo" convert first.csv -convert_data nowhere > /dev/null 2> err
+[ $? = 2 ] && grep -q "has no column 'nowhere'" err || fail "a column that is not there: $(cat err)"
+
+# ---- Memory ----
+for n in 1200k 4M; do mpi 2 "$rheo" simulate deck.yaml -simulate_n $n -output rows$n > /dev/null 2>&1 || fail "simulate $n"; done
+for n in 1200k 4M; do
+  train s$n 2 -data_file rows$n/data.h5 -train_steps 60 -train_validation 0 > /dev/null
+done
+held=$(train h4M 2 -data_file rows4M/data.h5 -train_steps 60 -train_validation 0 -data_stream no)
+[ "$held" = "$(sed -n 's/^ *checksum: //p' s4M.out)" ] || fail "4M rows: streaming trains another model"
+few=$(peak s1200k) many=$(peak s4M) all=$(peak h4M)
+echo "peak memory: $few MB of 1200k rows, $many MB of 4M, $all MB without streaming"
+[ "$many" -le $((few + 10)) ] || fail "memory grows with the rows"
+[ "$all" -ge $((many + 15)) ] || fail "rows in memory take no more than streamed ones: the bound shows nothing"
+rm -rf rows1200k rows4M
+[ $failed = 0 ]
