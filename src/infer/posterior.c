@@ -173,9 +173,10 @@ PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior p, RheoReader reader)
   PetscCall(Streams(p, table->n, &layout, &streams));
   PetscCall(RheoRowSourceCreateFile(p->comm, &file, &layout, streams, &source));
   PetscCall(CheckCount(p, table->n, RheoRowSourceCount(source)));
-  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, p->density, p->guarded ? &p->guard : NULL,
-                            &p->training));
-  PetscCall(RheoRowSourceDestroy(&source));
+  const PetscErrorCode code = RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, p->density,
+                                              p->guarded ? &p->guard : NULL, &p->training);
+  PetscCall(RheoRowSourceDestroy(&source)); /* a thread may still be reading where training was stopped */
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 
