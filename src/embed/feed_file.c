@@ -179,11 +179,13 @@ static PetscErrorCode Round(rheo_feed *f, int64_t n, Exchange *e)
 static PetscErrorCode ToSlices(rheo_feed *f)
 {
   File *file = f->data;
-  const int64_t piece = PetscMax(1, f->capacity / f->size);
-  int64_t rounds = (file->n + piece - 1) / piece;
+  int64_t piece = PetscMax(1, f->capacity / f->size), rounds;
   Exchange e;
 
   PetscFunctionBeginUser;
+  /* What one rank sends another has to have room for: ranks need not have the same capacity. */
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &piece, 1, MPI_INT64_T, MPI_MIN, f->comm));
+  rounds = (file->n + piece - 1) / piece;
   PetscCall(PetscFree(file->buffer));
   PetscCall(PetscMalloc4(f->size, &e.n_to, f->size, &e.n_from, f->size, &e.at_to, f->size, &e.at_from));
   PetscCall(

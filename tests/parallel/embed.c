@@ -343,6 +343,17 @@ static void into_a_file(void **state)
   OK(RheoTableDestroy(&table));
 }
 
+/* Each rank has a capacity of its own: what the roomiest sends at once must not run over in the others. */
+static void uneven(void **state)
+{
+  int size, rank = rank_of(MPI_COMM_WORLD, &size);
+  (void)state;
+  feed_file(MPI_COMM_WORLD, "feed_uneven.h5", rank ? 1 : 1000);
+  if (rank == 0) feed_file(MPI_COMM_SELF, "feed_even.h5", 1000);
+  MPI_Barrier(MPI_COMM_WORLD);
+  same_files("feed_uneven.h5", "feed_even.h5");
+}
+
 static void twice(void **state)
 {
   const double theta[D] = {1, 1}, x[C] = {1, 2, 3};
@@ -464,6 +475,7 @@ int main(int argc, char **argv)
       STARTED(threads),
       STARTED(floating_point),
       STARTED(into_a_file),
+      STARTED(uneven),
       STARTED(twice),
       STARTED(to_trainers),
       STARTED(pressure),
