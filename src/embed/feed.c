@@ -1,4 +1,5 @@
 /* Feeds: names and records; where records go is in feed_file.c and feed_train.c. */
+#include "../base/checksum.h"
 #include "../base/deck.h"
 #include "../sim/simulator.h"
 #include "embed_impl.h"
@@ -82,6 +83,21 @@ static PetscErrorCode Names(const char *text, const char *what, int *n, const ch
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Records of one width, and a file of one layout, are possible only where ranks mean the same columns. */
+static PetscErrorCode CheckSame(const rheo_feed *f)
+{
+  uint64_t mine = RheoChecksum(RHEO_CHECKSUM_START, &f->d, sizeof f->d), ends[2];
+
+  PetscFunctionBeginUser;
+  for (int k = 0; k < f->d + f->c; k++) mine = RheoChecksum(mine, f->name[k], strlen(f->name[k]) + 1);
+  ends[0] = mine;
+  ends[1] = ~mine;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_UINT64_T, MPI_MAX, f->comm));
+  RheoInputCheck(ends[0] == ~ends[1], f->comm,
+                 "the ranks of a feed name different parameters or data (here %d and %d)", f->d, f->c);
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode Open(int comm, const EmbedFeedType *type, const char *parameters, const char *data,
                            int capacity, rheo_feed *f)
 {
@@ -103,6 +119,7 @@ static PetscErrorCode Open(int comm, const EmbedFeedType *type, const char *para
   PetscCallMPI(MPI_Type_contiguous(f->width * (int)sizeof(double), MPI_BYTE, &f->record));
   PetscCallMPI(MPI_Type_commit(&f->record));
   f->type = type;
+  PetscCall(CheckSame(f));
   PetscFunctionReturn(RHEO_OK);
 }
 

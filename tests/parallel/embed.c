@@ -354,6 +354,20 @@ static void uneven(void **state)
   same_files("feed_uneven.h5", "feed_even.h5");
 }
 
+static void other_columns(void **state)
+{
+  int size, rank = rank_of(MPI_COMM_WORLD, &size);
+  rheo_feed *feed;
+  (void)state;
+  if (size == 1) skip();
+  MISTAKE(rheo_feed_to_file(world(), "feed_other.h5", rank ? "a, b" : "a", "3", 4, &feed),
+          "different parameters");
+  assert_null(feed);
+  MISTAKE(rheo_feed_to_trainers(world(), rank, "a, b", rank ? "x, y" : "x, z", 4, &feed),
+          "different parameters");
+  assert_null(feed);
+}
+
 static void twice(void **state)
 {
   const double theta[D] = {1, 1}, x[C] = {1, 2, 3};
@@ -476,6 +490,7 @@ int main(int argc, char **argv)
       STARTED(floating_point),
       STARTED(into_a_file),
       STARTED(uneven),
+      STARTED(other_columns),
       STARTED(twice),
       STARTED(to_trainers),
       STARTED(pressure),
