@@ -5,6 +5,7 @@
  * end all of them get all records and sort them by index, so that neither order nor ranks are left in the result. */
 #include "../infer/posterior.h"
 #include "../infer/schema.h"
+#include "../train/checkpoint.h"
 #include "embed_impl.h"
 #include <string.h>
 
@@ -242,6 +243,7 @@ static PetscErrorCode Train(rheo_feed *f, RheoDeck deck, const char *deck_path, 
 PetscErrorCode EmbedFeedTrain(rheo_feed *f, const char *deck_path, const char *path, int64_t *rows)
 {
   Trainers *t = f->data;
+  RheoSafeguard none;
   RheoDeck deck;
 
   PetscFunctionBeginUser;
@@ -252,6 +254,8 @@ PetscErrorCode EmbedFeedTrain(rheo_feed *f, const char *deck_path, const char *p
   PetscCall(TakeAll(f));
   PetscCall(RheoDeckCreate(t->trainers, &deck));
   PetscCall(RheoDeckLoadFile(deck, deck_path));
+  PetscCall(
+      RheoSafeguardRead(deck, NULL, &none)); /* so that its keys stay out of the model, as in rheo train */
   PetscCall(Train(f, deck, deck_path, path));
   *rows = t->n;
   PetscCall(RheoDeckDestroy(&deck));

@@ -13,12 +13,13 @@
 
 enum { D = 2, C = 3, N = 400 };
 
-static const char deck_text[] =
-    "seed: 3\n"
-    "prior: {a: {family: normal, mean: 1, sd: 2}, b: {family: gamma, shape: 2, rate: 1}}\n"
-    "flow: {stack: [rqs_coupling, lu], repeat: 2, rqs_coupling: {bins: 6, bound: 4},\n"
-    "  net: {type: resmlp, hidden: 16, layers: 1, context: glu}}\n"
-    "train: {batch: 50, epochs: 3, shards: 4}\n";
+#define DECK(of_run)                                                                                         \
+  "seed: 3\n"                                                                                                \
+  "prior: {a: {family: normal, mean: 1, sd: 2}, b: {family: gamma, shape: 2, rate: 1}}\n"                    \
+  "flow: {stack: [rqs_coupling, lu], repeat: 2, rqs_coupling: {bins: 6, bound: 4},\n"                        \
+  "  net: {type: resmlp, hidden: 16, layers: 1, context: glu}}\n"                                            \
+  "train: {batch: 50, epochs: 3, shards: 4" of_run "}\n"
+static const char deck_text[] = DECK(""), deck_of_run[] = DECK(", checkpoint: 3");
 static const double observed[C] = {1.2, 0.4, 3};
 
 #define DONE(call)                                                                                           \
@@ -391,6 +392,7 @@ static void to_trainers(void **state)
   (void)state;
   if (size == 1) return;
   OK(RheoPosteriorDestroy(&(RheoPosterior){trained()}));
+  write_deck("embed.yaml", deck_of_run); /* how often to save is no part of a model */
   write_deck("embed_wrong.yaml", "prior: {a: {family: normal, mean: 1, sd: 2}}\ntrain: {batsch: 3}\n");
   DONE(rheo_feed_to_trainers(world(), is_trainer, "a, b", "3", 10, &feed));
   if (is_trainer) {
