@@ -25,14 +25,17 @@ typedef struct {
   int weighted, shards, schedule;
   int64_t batch, epochs, steps, patience;
   double ema, validation, lr;
+  int64_t window;
 } Setting;
 
 static const Setting settings[] = {
-    {&CaseMlp, 1, 4, RHEO_SCHEDULE_COSINE, 40, 4, 0, 0, 0.9, 0.1, 1e-2},
-    {&CaseLinear, 0, 7, RHEO_SCHEDULE_PLATEAU, 50, 9, 0, 3, 0, 0.3,
-     0.3}, /* cuts its rate, and loses patience */
-    {&CaseNoisy, 1, 5, RHEO_SCHEDULE_CONSTANT, 64, 9, 11, 0, 0, 0, 1e-2},  /* ends within an epoch */
-    {&CasePoisson, 0, 4, RHEO_SCHEDULE_CONSTANT, 20, 9, 0, 0, 0, 0.2, 60}, /* skips steps until it gives up */
+    {&CaseMlp, 1, 4, RHEO_SCHEDULE_COSINE, 40, 4, 0, 0, 0.9, 0.1, 1e-2, 0},
+    {&CaseLinear, 0, 7, RHEO_SCHEDULE_PLATEAU, 50, 9, 0, 3, 0, 0.3, 0.3,
+     0}, /* cuts its rate, and loses patience */
+    {&CaseNoisy, 1, 5, RHEO_SCHEDULE_CONSTANT, 64, 9, 11, 0, 0, 0, 1e-2, 0}, /* ends within an epoch */
+    {&CasePoisson, 0, 4, RHEO_SCHEDULE_CONSTANT, 20, 9, 0, 0, 0, 0.2, 60,
+     0}, /* skips steps until it gives up */
+    {&CaseMlp, 1, 5, RHEO_SCHEDULE_CONSTANT, 20, 3, 0, 0, 0, 0.1, 1e-2, 45}, /* stops within windows */
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
@@ -87,6 +90,7 @@ static void Create(MPI_Comm comm, const Setting *s, TrainCase *c)
   config.ema = s->ema;
   config.lr = s->lr;
   config.validation = s->validation;
+  config.window = s->window;
   OK(RheoTrainerSetConfig(c->trainer, &config));
 }
 
