@@ -1,0 +1,167 @@
+# The job scripts under a real Slurm of this test's own: a training that Slurm warns is queued again, continues, and ends with
+# the bits of one that was never stopped; an array gives what its tasks give by hand.
+# timeout: 300
+set -u
+skip() { echo "SKIPPED: $*"; exit 77; }
+for program in munged slurmctld slurmd sbatch squeue scontrol scancel sinfo; do
+  command -v "$program" >/dev/null || PATH=$PATH:/usr/sbin
+  command -v "$program" >/dev/null || skip "$program is not installed (Debian: slurmctld slurmd slurm-client munge)"
+done
+while read -r name; do unset "$name"; done < <(compgen -e | grep -E '^(SLURM|SBATCH|SRUN|PMI|PBS|RHEO_(DECK|OUTPUT|KEYS|ROOT|LIST|TURNS|LAUNCHER))')
+here=$PWD
+rheo=$RHEO_BIN/rheo
+failed=0
+fail() { echo "FAILED: $*"; failed=1; }
+quietly() { "$@" >>quiet.log 2>&1 || { fail "$*"; tail -n 5 quiet.log; }; }
+
+# until_true SECONDS COMMAND...: whether it came true in time.
+until_true() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.1
+  done
+}
+
+# ---- Slurm ----
+# The socket's path must be short. Daemons stay in the foreground, as children of this shell, so that their ids are known.
+socket=$(mktemp -d) || exit 1
+daemons=()
+stop() {
+  scancel --full --user="$(id -un)" 2>/dev/null && until_true 15 no_job
+  for ((i = ${#daemons[@]} - 1; i >= 0; i--)); do
+    kill "${daemons[i]}" 2>/dev/null && until_true 5 gone "${daemons[i]}" || kill -9 "${daemons[i]}" 2>/dev/null
+  done
+  rm -rf "$socket"
+}
+no_job() { [ -z "$(squeue -h 2>/dev/null)" ]; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+trap stop EXIT
+trap 'exit 1' INT TERM HUP
+answers() { [ "$(sinfo -h -o %T 2>/dev/null)" = idle ]; }
+
+start() {
+  local port=$((15000 + RANDOM % 15000)) host
+  host=$(hostname -s)
+  cat >slurm.conf <<CONF
+ClusterName=rheo
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=$port
+SlurmUser=$(id -un)
+SlurmdUser=$(id -un)
+AuthType=auth/munge
+AuthInfo=socket=$socket/munge
+StateSaveLocation=$here/state
+SlurmdSpoolDir=$here/spool
+SlurmctldPidFile=$here/slurmctld.pid
+SlurmdPidFile=$here/slurmd.pid
+SlurmctldLogFile=$here/slurmctld.log
+SlurmdLogFile=$here/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=5
+MailProg=/bin/true
+NodeName=test NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=2 RealMemory=3000 State=UNKNOWN
+PartitionName=all Nodes=test Default=YES MaxTime=INFINITE State=UP
+CONF
+  rm -rf state spool
+  mkdir state spool
+  slurmctld -D >slurmctld.out 2>&1 &
+  daemons+=($!)
+  slurmd -D -N test >slurmd.out 2>&1 &
+  daemons+=($!)
+  until_true 20 answers
+}
+
+chmod 755 "$socket"
+(umask 077 && head -c 1024 /dev/urandom >"$socket/key")
+munged -F -f --key-file="$socket/key" --socket="$socket/munge" --pid-file="$socket/pid" --log-file="$here/munged.log" \
+  --seed-file="$socket/seed" >munged.out 2>&1 &
+daemons+=($!)
+until_true 5 test -S "$socket/munge" || { cat munged.out; skip "munged does not start here"; }
+export SLURM_CONF=$here/slurm.conf
+# Once more on other ports, should these be taken.
+if ! start; then
+  kill "${daemons[@]:1}" 2>/dev/null
+  until_true 5 gone "${daemons[1]}"
+  start || { tail -n 5 slurmctld.out slurmd.out; skip "Slurm does not start here"; }
+fi
+
+# ---- What it is to give ----
+mkdir study
+cat >study/deck.yaml <<'DECK'
+seed: 5
+simulator: {type: gaussian_linear}
+prior: {a: {family: normal, mean: 0, sd: 1}, b: {family: uniform, lower: -1, upper: 1}}
+observation: {file: seen.csv}
+simulate: {n: 4000}
+sample: {n: 1000}
+flow: {repeat: 3, net: {hidden: 64}}
+train: {batch: 100, epochs: 60, shards: 4, lr: 1e-3}
+plot: {figures: no}
+DECK
+echo 0.5,0.2 >study/seen.csv
+echo -0.3,0.1 >study/other.csv
+value() { sed -n "s/^ *$2: //p" "$1" | head -n 1; }
+quietly "$rheo" simulate study/deck.yaml -output whole
+"$rheo" train study/deck.yaml -output whole >whole.out 2>whole.err || fail "the training that is not stopped"
+[ -n "$(value whole.out checksum)" ] || fail "no checksum of the training"
+
+# ---- Warned, queued again, continued ----
+mkdir turns
+cp whole/data.h5 turns
+export RHEO_ROOT=$RHEO_SOURCE RHEO_PROGRAM=$rheo RHEO_LAUNCHER=$RHEO_MPIEXEC RHEO_DECK=$here/study/deck.yaml
+submit() { sbatch --parsable --mem-per-cpu=500 "$@" 2>>sbatch.err || { cat sbatch.err >&2; }; }
+job=$(RHEO_OUTPUT=$here/turns RHEO_KEYS="-train_checkpoint 20" submit --time=10 --output=turns.yaml --error=turns.log \
+  "$RHEO_SOURCE/jobscripts/train.slurm")
+[ -n "$job" ] || { fail "sbatch"; exit 1; }
+state() { squeue -h -j "$job" -o %T 2>/dev/null; }
+trains() { ls turns/checkpoint/* >/dev/null 2>&1; }
+waits() { [ "$(state)" = PENDING ]; }
+ended() { [ -z "$(squeue -h -j "$job" -t PENDING,RUNNING,COMPLETING,SUSPENDED 2>/dev/null)" ]; }
+until_true 30 trains || fail "the job does not train"
+scancel --signal=USR1 --batch "$job"
+if until_true 30 waits; then
+  [ ! -e turns/model.h5 ] || fail "there was nothing left to continue"
+  quietly scontrol update JobId="$job" StartTime=now # Slurm's own pace is two minutes
+  until_true 60 ended || fail "the job does not end"
+else
+  fail "the job is not queued again"
+fi
+grep -q 'stopped by a signal after step' turns.log || fail "training was not stopped by the signal"
+grep -q 'training continues' turns.log || fail "training did not continue"
+[ "$(grep -c 'turn [0-9]' turns.log)" = 2 ] || fail "not two turns"
+[ "$(value turns.yaml checksum)" = "$(value whole.out checksum)" ] || fail "the checksum differs from that of one run"
+[ "$("$rheo" info turns/model.h5 | grep checksum)" = "$("$rheo" info whole/model.h5 | grep checksum)" ] || fail "rheo info differs"
+cmp whole/model.h5 turns/model.h5 || fail "model.h5 differs from that of one run"
+[ $failed = 0 ] || { echo "turns.log:"; tail -n 30 turns.log; }
+
+# ---- Other endings ----
+# A mistake is not tried again, and a job that gets nowhere is not for ever.
+job=$(RHEO_OUTPUT=$here/none submit --output=bad.yaml --error=bad.log "$RHEO_SOURCE/jobscripts/train.slurm")
+until_true 30 ended || fail "a job without data does not end"
+grep -q 'ended with status 2' bad.log || { fail "a job without data"; cat bad.log; }
+mkdir last
+cp whole/data.h5 last
+job=$(RHEO_OUTPUT=$here/last RHEO_KEYS="-train_time_limit 1e-9" RHEO_TURNS=1 submit --output=last.yaml --error=last.log \
+  "$RHEO_SOURCE/jobscripts/train.slurm")
+until_true 30 ended || fail "a job in its last turn does not end"
+grep -q 'has not ended in 1 turns' last.log || { fail "turns are not counted"; cat last.log; }
+
+# ---- An array ----
+printf '%s\n' "$here/study/seen.csv" "$here/study/other.csv" >observed.txt
+job=$(RHEO_MODEL=$here/whole/model.h5 RHEO_LIST=$here/observed.txt RHEO_OUTPUT=$here/array \
+  submit --array=1-2 --output=array%a.yaml --error=array%a.log "$RHEO_SOURCE/jobscripts/infer_array.slurm")
+until_true 60 ended || fail "the array does not end"
+for task in 1 2; do
+  observation=$(sed -n ${task}p observed.txt)
+  quietly "$rheo" sample whole/model.h5 -observation_file "$observation" -output "hand$task"
+  cmp "array/$task/samples.h5" "hand$task/samples.h5" || { fail "task $task"; tail -n 5 "array$task.log"; }
+done
+cmp -s array/1/samples.h5 array/2/samples.h5 && fail "both tasks have one observation"
+[ $failed = 0 ] && echo "a job of two turns has the bits of one run; so has each task of an array"
+exit $failed
