@@ -7,7 +7,6 @@
 # RHEO_TURNS     turns after which a job that still has not ended is left alone (100)
 # shellcheck shell=bash
 
-warned=   # by the batch system, ahead of the limit
 cancelled= # by the user, or by a job that comes first: whoever did it decides what comes next
 say() { echo "$(date +%FT%T) job ${SLURM_JOB_ID:-${PBS_JOBID:-}}: $*" >&2; }
 
@@ -31,7 +30,7 @@ launch() {
   "${launcher[@]}" -n "$ranks" "$@" </dev/null &
   child=$!
   # USR1 in both cases: mpiexec hands it to all ranks, and kills them within a second where it is sent TERM.
-  trap 'warned=yes; signals=$((signals + 1)); kill -USR1 "$child" 2>/dev/null || true' USR1
+  trap 'signals=$((signals + 1)); kill -USR1 "$child" 2>/dev/null || true' USR1
   trap 'cancelled=yes; signals=$((signals + 1)); kill -USR1 "$child" 2>/dev/null || true' TERM
   wait "$child" || status=$?
   while [ "$signals" -gt 0 ]; do
@@ -46,8 +45,8 @@ launch() {
 
 turn() {
   local status=$1 script=${2:-} done_=$((${SLURM_RESTART_COUNT:-${RHEO_TURN:-0}} + 1))
-  # A signal that comes before the program is ready for one kills it (128 + 10).
-  if [ "$status" = 138 ] && [ -n "$warned$cancelled" ]; then status=3; fi
+  # A warning that comes before the program is ready for one kills it (128 + 10), and nobody else sends this signal.
+  if [ "$status" = 138 ]; then status=3; fi
   if [ "$status" != 3 ]; then
     [ "$status" = 0 ] || say "ended with status $status"
     exit "$status"

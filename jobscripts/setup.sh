@@ -3,6 +3,7 @@
 #   Debian, Ubuntu: the packages below, as root or through sudo where it asks for no password;
 #   elsewhere, or without such rights: says what to install or to load, and ends with status 1 unless Rheo's own
 #   configuration finds everything all the same (modules, Spack).
+# With --slurm: what the test of the job scripts takes, and nothing else; a container only, and never a failure.
 set -euo pipefail
 shopt -s extglob
 
@@ -26,6 +27,35 @@ found_anyway() {
   rm -rf "$probe"
   return $status
 }
+
+# Daemons that a test starts by itself are not to become services of somebody's machine: so not where systemd runs, which
+# would start and keep them. Without it they would be started once, but for the runlevel.
+slurm_for_tests() {
+  local -a slurm=(slurmctld slurmd slurm-client munge) privileged=()
+  local get="apt-get -qq -o DPkg::Lock::Timeout=60 -o Acquire::Retries=0 -o Acquire::http::Timeout=20"
+  if [ -x /usr/sbin/slurmctld ] && [ -x /usr/sbin/slurmd ] && [ -x /usr/sbin/munged ] && [ -x /usr/bin/sbatch ]; then return; fi
+  [ "$(id -u)" = 0 ] || privileged=(sudo -n)
+  if [ -d /run/systemd/system ] || ! command -v apt-get >/dev/null || ! "${privileged[@]}" true 2>/dev/null; then
+    say "without Slurm its test is skipped (Debian: ${slurm[*]})"
+    return
+  fi
+  say "installing ${slurm[*]} for a test"
+  # Only the download is cut short: a package must not be left half installed.
+  # shellcheck disable=SC2086
+  fetch() { "${privileged[@]}" timeout 120 $get install -y --no-install-recommends --download-only "${slurm[@]}" >/dev/null 2>&1; }
+  # shellcheck disable=SC2086
+  if fetch || { "${privileged[@]}" timeout 60 $get update >/dev/null 2>&1 && fetch; } &&
+    "${privileged[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive $get install -y --no-install-recommends --no-download \
+      "${slurm[@]}" >/dev/null 2>&1; then
+    say "done"
+  else
+    say "they cannot be installed, and the test is skipped"
+  fi
+}
+if [ "${1:-}" = --slurm ]; then
+  slurm_for_tests
+  exit 0
+fi
 
 missing=("${packages[@]}")
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then

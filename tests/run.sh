@@ -42,6 +42,7 @@ build() {
 }
 
 bash jobscripts/setup.sh
+case $label in '' | cli) bash jobscripts/setup.sh --slurm ;; esac
 build build Release all
 trees="\"$PWD/build\""
 if [ $sanitize = yes ]; then

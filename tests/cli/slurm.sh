@@ -98,10 +98,10 @@ seed: 5
 simulator: {type: gaussian_linear}
 prior: {a: {family: normal, mean: 0, sd: 1}, b: {family: uniform, lower: -1, upper: 1}}
 observation: {file: seen.csv}
-simulate: {n: 4000}
+simulate: {n: 20000}
 sample: {n: 1000}
 flow: {repeat: 3, net: {hidden: 64}}
-train: {batch: 100, epochs: 60, shards: 4, lr: 1e-3}
+train: {batch: 500, epochs: 30, patience: 0, shards: 4, lr: 1e-3}
 plot: {figures: no}
 DECK
 echo 0.5,0.2 >study/seen.csv
@@ -114,6 +114,7 @@ quietly "$rheo" simulate study/deck.yaml -output whole
 # ---- Warned, queued again, continued ----
 mkdir turns
 cp whole/data.h5 turns
+export OMPI_MCA_mpi_yield_when_idle=1
 export RHEO_ROOT=$RHEO_SOURCE RHEO_PROGRAM=$rheo RHEO_LAUNCHER=$RHEO_MPIEXEC RHEO_DECK=$here/study/deck.yaml
 submit() { sbatch --parsable --mem-per-cpu=500 "$@" 2>>sbatch.err || { cat sbatch.err >&2; }; }
 job=$(RHEO_OUTPUT=$here/turns RHEO_KEYS="-train_checkpoint 20" submit --time=10 --output=turns.yaml --error=turns.log \
