@@ -132,7 +132,7 @@ static int WriteAll(hid_t file, const RheoModelFile *model)
 }
 
 /* HDF5 1.10 does not survive a file that it cannot close: its clean-up when MPI ends uses what the failed closing has freed.
- * So a disk without room for the file is noticed before HDF5 sees it. */
+ * So a disk, or a quota, without room for the file is noticed before HDF5 sees it. */
 static PetscBool HasRoom(const char *path, const RheoModelFile *model)
 {
   enum { REST = 1 << 16 }; /* names, attributes, the tree */
@@ -141,7 +141,7 @@ static PetscBool HasRoom(const char *path, const RheoModelFile *model)
                    (model->deck ? strlen(model->deck) : 0) + REST;
   const int file = open(RheoH5TemporaryPath(path), O_WRONLY | O_CREAT | O_TRUNC, 0666);
   if (file < 0) return PETSC_FALSE;
-  const int full = fallocate(file, 0, 0, (off_t)n) && errno == ENOSPC;
+  const int full = fallocate(file, 0, 0, (off_t)n) && (errno == ENOSPC || errno == EDQUOT);
   close(file);
   unlink(RheoH5TemporaryPath(path));
   return full ? PETSC_FALSE : PETSC_TRUE;
