@@ -1,4 +1,5 @@
 #include "reader.h"
+#include "../base/event.h"
 #include "../base/reduce.h"
 #include "table_impl.h"
 #include <fcntl.h>
@@ -286,6 +287,7 @@ PetscErrorCode RheoReaderScan(RheoReader r, RheoReaderVisit visit, void *context
   uint64_t *sum;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_READ));
   for (int b = 0; b < r->all.n_blocks; b++) width += r->all.block[b].width;
   const int64_t most = PetscMax(1, PIECE_BYTES / (8 * PetscMax(1, width)));
   for (int b = 0; b < r->all.n_blocks; b++) PetscCall(PetscMalloc1(most * r->all.block[b].width, &value[b]));
@@ -304,5 +306,6 @@ PetscErrorCode RheoReaderScan(RheoReader r, RheoReaderVisit visit, void *context
                    "%s: is damaged; its checksum does not fit its data", r->file[f].path);
   PetscCall(PetscFree(sum));
   for (int b = 0; b < r->all.n_blocks; b++) PetscCall(PetscFree(value[b]));
+  PetscCall(RheoEventEnd(RHEO_EVENT_READ));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -1,4 +1,5 @@
 /* Reading rows of files ahead of time. */
+#include "../base/event.h"
 #include "source_impl.h"
 #include <pthread.h>
 #include <signal.h>
@@ -159,9 +160,11 @@ PetscErrorCode RheoFetcherEnd(RheoFetcher f, const float **record)
   PetscBool good;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoEventBegin(RHEO_EVENT_READ)); /* what of it was not done ahead of time */
   Join(f);
   if (f->pending) f->status = Work(f, RheoReaderRead);
   f->pending = PETSC_FALSE;
+  PetscCall(RheoEventEnd(RHEO_EVENT_READ));
   PetscCall(RheoAgree(f->comm, (PetscBool)!f->status, &good));
   RheoInputCheck(good, f->comm, "%s: can no longer be read; was it changed while it was trained on?",
                  RheoReaderName(f->file.reader));
