@@ -76,14 +76,15 @@ static void Abort(int status)
   MPI_Abort(MPI_COMM_WORLD, status);
 }
 
-/* What fails on one rank alone often fails on others in the same moment; the lowest of them says so and ends all. */
-static void LetOthersSpeakFirst(void)
+/* What fails on one rank alone often fails on others in the same moment; the lowest of them says so and ends all. Whether one
+ * has: where a program catches the launcher's signal to end, that is all that the waiting rank sees of it. */
+static PetscBool OthersSpeakFirst(void)
 {
   int rank = 0;
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
-  const struct timespec pause = {.tv_sec = rank < 10 ? rank / 4 : 2,
-                                 .tv_nsec = rank < 10 ? rank % 4 * 250000000L : 0};
-  if (rank) nanosleep(&pause, NULL);
+  const struct timespec pause = {.tv_sec =
+                                     1 + (rank < 4 ? rank : 4)}; /* a launcher kills a second after it asks */
+  return (PetscBool)(rank && nanosleep(&pause, NULL));
 }
 
 static void PrintFirst(PetscErrorCode code, const char *function, const char *file, int line)
@@ -135,7 +136,7 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
   }
   MPI_Comm_size(PETSC_COMM_WORLD, &job);
   if (rank == 0) {
-    if (size < job) LetOthersSpeakFirst();
+    if (size < job && OthersSpeakFirst()) Abort(RheoExitStatus(code));
     PrintFirst(code, function, file, line);
     error_state.printed = PETSC_TRUE;
     error_state.trail = code == RHEO_ERR_INPUT || code == RHEO_STOPPED ? PETSC_FALSE : PETSC_TRUE;
