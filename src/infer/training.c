@@ -68,7 +68,7 @@ static PetscErrorCode Run(RheoTrainer trainer, RheoDeck deck, const RheoSafeguar
 static void Column(const RheoRowLayout *layout, int k, int64_t n, const float *record, float *column)
 {
   const size_t width = (size_t)layout->width[k];
-  for (int64_t i = 0; i < n; i++)
+  for (int64_t i = 0; width && i < n; i++)
     memcpy(column + (size_t)i * width, record + i * layout->size + layout->offset[k], width * sizeof *column);
 }
 
