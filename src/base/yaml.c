@@ -148,6 +148,19 @@ void RheoYamlReals(RheoYaml *yaml, const char *name, int n, const double *values
   fputs("]\n", yaml->file);
 }
 
+void RheoYamlItem(RheoYaml *yaml, int n, const char *const *names, const double *values)
+{
+  if (Silent(yaml)) return;
+  fprintf(yaml->file, "%*s- {", 2 * yaml->depth, "");
+  for (int i = 0; i < n; ++i) {
+    if (i) fputs(", ", yaml->file);
+    RheoYamlScalar(yaml->file, names[i], RHEO_SCALAR_FLOW);
+    fputs(": ", yaml->file);
+    Real(yaml->file, values[i]);
+  }
+  fputs("}\n", yaml->file);
+}
+
 void RheoYamlBlock(RheoYaml *yaml, const char *name, const char *text)
 {
   if (Silent(yaml)) return;

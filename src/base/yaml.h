@@ -15,4 +15,6 @@ void RheoYamlReal(RheoYaml *yaml, const char *name, double value); /* %.6g; .nan
 void RheoYamlInt(RheoYaml *yaml, const char *name, long long value);
 void RheoYamlText(RheoYaml *yaml, const char *name, const char *value); /* quoted where YAML needs it */
 void RheoYamlBlock(RheoYaml *yaml, const char *name, const char *text); /* many lines, as they are */
+/* An entry of a list of maps, `- {a: 1, b: 2}`; for results, as decks have none. */
+void RheoYamlItem(RheoYaml *yaml, int n, const char *const *names, const double *values);
 void RheoYamlReals(RheoYaml *yaml, const char *name, int n, const double *values); /* flow sequence [a, b] */

@@ -92,6 +92,23 @@ static void TextsComeBack(void **state)
   free(text);
 }
 
+/* By itself, for decks have no lists of maps. */
+static void ItemsAreMapsOfAList(void **state)
+{
+  (void)state;
+  int rank;
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  Capture capture = CaptureStart(STDOUT_FILENO, 0);
+  RheoYaml yaml = RheoYamlStdout(PETSC_COMM_WORLD);
+  RheoYamlOpen(&yaml, "maps");
+  RheoYamlItem(&yaml, 2, (const char *const[]){"ranks", "a, b"}, (double[]){4, 1e6});
+  RheoYamlItem(&yaml, 1, (const char *const[]){"n"}, (double[]){NAN});
+  RheoYamlClose(&yaml);
+  char *text = CaptureEnd(&capture);
+  assert_string_equal(text, rank ? "" : "maps:\n  - {ranks: 4, \"a, b\": 1.0e+06}\n  - {\"n\": .nan}\n");
+  free(text);
+}
+
 /* Noll's published values of FNV-1a with 64 bits. */
 static void ChecksumsAreFnv1a(void **state)
 {
@@ -108,6 +125,7 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(WritesWhatAReaderExpects),
       cmocka_unit_test(TextsComeBack),
+      cmocka_unit_test(ItemsAreMapsOfAList),
       cmocka_unit_test(ChecksumsAreFnv1a),
   };
   return RUN_TESTS(argc, argv, tests);
