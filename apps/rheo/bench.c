@@ -9,13 +9,14 @@ static const struct {
   PetscErrorCode (*run)(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 } Benches[] = {{"dense", BenchDense},           {"spline", BenchSpline},   {"ranks", BenchRanks},
                {"assignment", BenchAssignment}, {"cfm", BenchCfm},         {"cnf_nll", BenchCnfNll},
-               {"sampling", BenchSampling},     {"latency", BenchLatency}, {"stream", BenchStream}};
+               {"sampling", BenchSampling},     {"latency", BenchLatency}, {"stream", BenchStream},
+               {"scaling", BenchScaling}};
 enum { N_BENCH = sizeof Benches / sizeof *Benches };
 
 const RheoKey BenchKeys[] = {
     {"run", RHEO_KEY_STRINGS, offsetof(BenchConfig, run),
-     "dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency, stream", NULL,
-     "which of dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency, stream"},
+     "dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency, stream, scaling", NULL,
+     "which of dense, spline, ranks, assignment, cfm, cnf_nll, sampling, latency, stream, scaling"},
     {"seconds", RHEO_KEY_REAL, offsetof(BenchConfig, seconds), "3", "(0, 1000]",
      "for each measurement, about"},
     {"peer", RHEO_KEY_STRING, offsetof(BenchConfig, peer), NULL, NULL,
@@ -23,6 +24,14 @@ const RheoKey BenchKeys[] = {
     {"shards", RHEO_KEY_INT, offsetof(BenchConfig, shards), "4", "[1, 64]",
      "of the training that two ranks share; four times as many for the spline flow, whose rows take more "
      "cache"},
+    {"latency_us", RHEO_KEY_REAL, offsetof(BenchConfig, latency_us), "0", "[0, 1e6]",
+     "of a message, for the prediction of scaling; 0: as measured"},
+    {"bandwidth_gbs", RHEO_KEY_REAL, offsetof(BenchConfig, bandwidth_gbs), "0", "[0, 1e6]",
+     "of messages in 1e9 bytes/s, for the prediction of scaling; 0: as measured"},
+    {"model_parameters", RHEO_KEY_COUNT, offsetof(BenchConfig, model_parameters), "0", "[0, 2e9]",
+     "of the model whose scaling is predicted; 0: those of the problem that is measured"},
+    {"model_shards", RHEO_KEY_INT, offsetof(BenchConfig, model_shards), "1024", "[1, 65536]",
+     "of the training whose scaling is predicted, with as many rows each as in what is measured"},
     {0}};
 
 int BenchPeer(const BenchConfig *config, const char *script, const char *module, const char *arguments,
@@ -88,8 +97,8 @@ static PetscErrorCode Bench(Run *run)
 const Verb Verb_Bench = {
     .name = "bench",
     .summary = "speed as ratios: of the matrix-product rate, of PyTorch, of two ranks to one, of SciPy",
-    .usage =
-        "[-bench_run dense,spline,ranks,assignment,cfm,cnf_nll,sampling,latency,stream] [-bench_seconds 3]",
+    .usage = "[-bench_run dense,spline,ranks,assignment,cfm,cnf_nll,sampling,latency,stream,scaling] "
+             "[-bench_seconds 3]",
     .text = "  dense: training a 5x256 SiLU network at batch 1024, as a fraction of the best matrix-product "
             "rate in the same run. spline: training\n"
             "  sbi's default flow, against PyTorch where it is installed. ranks: two ranks against one. "
@@ -100,7 +109,11 @@ const Verb Verb_Bench = {
             "evaluations, against PyTorch, and how many of them\n  the rule for steps costs. "
             "latency: one\n  sample and one density of sbi's default flow at a time, as a simulation code "
             "asks for them "
-            "(rheo_embed.h), in microseconds.\n  Measure on an idle machine.\n\n"
+            "(rheo_embed.h), in microseconds.\n  scaling: training on 1, 2, 4, ... ranks up to those "
+            "started, what ordered "
+            "sums cost against MPI_Allreduce, and a prediction to\n  1024 ranks (tests/bench/README.md of "
+            "the source tree).\n"
+            "  Measure on an idle machine.\n\n"
             "  example: mpiexec -n 2 rheo bench\n",
     .sections = (const char *const[]){"bench", NULL},
     .needs_target = PETSC_FALSE,

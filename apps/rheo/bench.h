@@ -7,6 +7,9 @@ typedef struct {
   double seconds;
   const char *peer;
   int shards;
+  double latency_us, bandwidth_gbs;
+  int64_t model_parameters;
+  int model_shards;
 } BenchConfig;
 
 /* Each prints a section of its own name. Collective; what needs one core runs on rank 0 while the others sleep. */
@@ -18,6 +21,7 @@ PetscErrorCode BenchCfm(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml
 PetscErrorCode BenchCnfNll(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchLatency(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchStream(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
+PetscErrorCode BenchScaling(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 PetscErrorCode BenchSampling(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml);
 
 /* Ranks that have nothing to do sleep, so as not to take a core from the one that is measured. */

@@ -16,6 +16,14 @@ typedef struct {
 
 extern const char BenchSplineFlow[]; /* section `flow` of a deck: the stack that sbi takes by default */
 
+enum {
+  BENCH_DENSE_BATCH = 1024,
+  BENCH_SPLINE_BATCH = 4096
+}; /* where the two below share a step between ranks */
+/* Regression by 5 hidden layers of 256 SiLU units, 256 numbers in and out; 8192 rows. */
+PetscErrorCode BenchProblemDense(BenchProblem *p);
+/* sbi's default flow for 10 parameters and 10 data; 32768 rows. */
+PetscErrorCode BenchProblemSpline(BenchProblem *p);
 /* Two columns of normal numbers, y being x with noise: x (n, width_x), y (n, width_y). */
 PetscErrorCode BenchProblemPairs(BenchProblem *p, int64_t n, int width_x, int width_y);
 /* Names the parameters by building the loss once; objective, model and rows' widths are there. */

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDTH = 256, HIDDEN_LAYERS = 5, DENSE_BATCH = 1024, FEATURES = 10 };
+enum { WIDTH = 256, HIDDEN_LAYERS = 5, FEATURES = 10 };
 
-/* Regression by 5 hidden layers of 256 SiLU units, 256 numbers in and out. */
-static PetscErrorCode DenseCreate(BenchProblem *p)
+PetscErrorCode BenchProblemDense(BenchProblem *p)
 {
   PetscFunctionBeginUser;
   *p = (BenchProblem){.net = {.hidden = WIDTH, .layers = HIDDEN_LAYERS, .activation = RHEO_ACT_SILU}};
@@ -16,7 +15,7 @@ static PetscErrorCode DenseCreate(BenchProblem *p)
   p->rows = (RheoRows){.n_columns = 2, .name = {"x", "y"}};
   p->model = (RheoObjectiveModel){.net = &p->net, .n_out = WIDTH};
   PetscCall(RheoObjectiveFind("mse", &p->objective));
-  PetscCall(BenchProblemPairs(p, 8 * DENSE_BATCH, WIDTH, WIDTH));
+  PetscCall(BenchProblemPairs(p, 8 * BENCH_DENSE_BATCH, WIDTH, WIDTH));
   PetscCall(BenchProblemLayout(p));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -25,8 +24,7 @@ const char BenchSplineFlow[] =
     "flow: {stack: [rqs_coupling, lu], repeat: 5, rqs_coupling: {bins: 10, bound: 3},\n"
     "  net: {type: resmlp, hidden: 50, layers: 2, activation: relu, context: glu}}\n";
 
-/* sbi's default flow for 10 parameters and 10 data. */
-static PetscErrorCode SplineCreate(BenchProblem *p)
+PetscErrorCode BenchProblemSpline(BenchProblem *p)
 {
   RheoDeck deck;
 
@@ -60,12 +58,12 @@ PetscErrorCode BenchDense(MPI_Comm comm, const BenchConfig *config, RheoYaml *ya
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank != 0) PetscFunctionReturn(RHEO_OK);
-  PetscCall(DenseCreate(&p));
+  PetscCall(BenchProblemDense(&p));
   for (int i = 0; i < 3; i++) {
-    rate = RheoProductCeiling(DENSE_BATCH / shards[i], WIDTH, WIDTH, config->seconds / 27, &name);
+    rate = RheoProductCeiling(BENCH_DENSE_BATCH / shards[i], WIDTH, WIDTH, config->seconds / 27, &name);
     if (rate > ceiling) library = name;
     ceiling = PetscMax(ceiling, rate);
-    PetscCall(BenchTrainRate(&p, DENSE_BATCH, shards[i], config->seconds / 3, &rate));
+    PetscCall(BenchTrainRate(&p, BENCH_DENSE_BATCH, shards[i], config->seconds / 3, &rate));
     if (rate > best) best_shards = shards[i];
     best = PetscMax(best, rate);
   }
@@ -103,7 +101,7 @@ PetscErrorCode BenchSpline(MPI_Comm comm, const BenchConfig *config, RheoYaml *y
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank != 0) PetscFunctionReturn(RHEO_OK);
-  PetscCall(SplineCreate(&p));
+  PetscCall(BenchProblemSpline(&p));
   RheoYamlOpen(yaml, "spline");
   for (int b = 0; b < 2; b++) {
     char key[32], name[64];
@@ -178,11 +176,11 @@ PetscErrorCode BenchRanks(MPI_Comm comm, const BenchConfig *config, RheoYaml *ya
   if (size < 2) {
     RheoYamlText(yaml, "speedup_2", "not measured: run with mpiexec -n 2");
   } else {
-    PetscCall(DenseCreate(&p));
-    PetscCall(Speedup(comm, &p, DENSE_BATCH, config->shards, 5 * config->seconds, &dense));
+    PetscCall(BenchProblemDense(&p));
+    PetscCall(Speedup(comm, &p, BENCH_DENSE_BATCH, config->shards, 5 * config->seconds, &dense));
     PetscCall(BenchProblemDestroy(&p));
-    PetscCall(SplineCreate(&p));
-    PetscCall(Speedup(comm, &p, 4096, 4 * config->shards, 5 * config->seconds, &spline));
+    PetscCall(BenchProblemSpline(&p));
+    PetscCall(Speedup(comm, &p, BENCH_SPLINE_BATCH, 4 * config->shards, 5 * config->seconds, &spline));
     PetscCall(BenchProblemDestroy(&p));
     RheoYamlReal(yaml, "speedup_2", PetscMin(dense, spline));
     RheoYamlReal(yaml, "speedup_2_dense", dense);

@@ -181,7 +181,14 @@ done
 good bench mpi 2 "$rheo" bench -bench_seconds 0.05 -bench_peer none
 is_yaml bench.out
 for name in dense.ceiling_gflops dense.train_gflops dense.fraction spline.batch_200.samples_per_s \
-  spline.batch_4096.samples_per_s ranks.speedup_2 assignment.circle_256.milliseconds peak_memory_mb; do number bench.out $name; done
+  spline.batch_4096.samples_per_s ranks.speedup_2 assignment.circle_256.milliseconds \
+  scaling.network.latency_us scaling.network.bandwidth_gbs scaling.dense.exchange.overhead_percent \
+  scaling.spline.exchange.state_bytes_per_rank scaling.spline.model.shard_ms peak_memory_mb; do number bench.out $name; done
+[ "$(grep -c '{ranks: 1024, step_ms' bench.out)" = 2 ] || fail "bench predicts no step on 1024 ranks"
+# Messages of one second each: 3, 2 rounds for the norms and 3 for the parameters on four ranks; what is left is compute.
+good predict "$rheo" bench -bench_run scaling -bench_seconds 0.01 -bench_latency_us 1e6 -bench_bandwidth_gbs 1e6 -bench_model_shards 4
+awk '/shard_ms:/ {shard = $2} /ranks: 4, step_ms/ {sub(/,/, "", $5); d = $5 - shard - 8000; if (d > -0.1 && d < 1) n++; else print}
+  END {exit n != 2}' predict.out >&2 || fail "a step on four ranks is not eight messages long"
 
 # A run that is cut off leaves no half-written file under its final name
 "$rheo" infer study/deck.yaml -output k -simulate_n 200k > /dev/null 2>&1 &
