@@ -142,7 +142,7 @@ two_turns() {
   else
     fail "$1: the job is not queued again"
   fi
-  grep -q 'stopped: .*by a signal' "$1.log" || fail "$1 was not stopped by the signal"
+  grep -q '^rheo: stopped: ' "$1.log" || fail "$1 was not stopped by the signal"
   [ "$(grep -c 'turn [0-9]*:' "$1.log")" = 2 ] || fail "$1: not two turns"
   cmp "whole/$4" "turns/$4" || fail "$1: $4 differs from that of one run"
   [ $failed = 0 ] || { echo "$1.log:"; tail -n 30 "$1.log"; }
