@@ -99,7 +99,7 @@ seed: 5
 simulator: {type: command, command: {line: '. $here/study/simulator', n_data: 2}}
 prior: {a: {family: normal, mean: 0, sd: 1}, b: {family: uniform, lower: -1, upper: 1}}
 observation: {file: seen.csv}
-simulate: {n: 2000}
+simulate: {n: 8000}
 sample: {n: 1000}
 flow: {repeat: 3, net: {hidden: 64}}
 train: {batch: 50, epochs: 30, patience: 0, shards: 4, lr: 1e-3}
@@ -123,14 +123,24 @@ mkdir turns
 export OMPI_MCA_mpi_yield_when_idle=1
 export RHEO_ROOT=$RHEO_SOURCE RHEO_PROGRAM=$rheo RHEO_LAUNCHER=$RHEO_MPIEXEC RHEO_DECK=$here/study/deck.yaml
 submit() { sbatch --parsable --mem-per-cpu=500 "$@" 2>>sbatch.err || { cat sbatch.err >&2; }; }
-state() { squeue -h -j "$job" -o %T 2>/dev/null; }
-waits() { [ "$(state)" = PENDING ]; }
-ended() { [ -z "$(squeue -h -j "$job" -t PENDING,RUNNING,COMPLETING,SUSPENDED 2>/dev/null)" ]; }
+waits() { [ "$(squeue -h -j "$job" -o '%T %r' 2>/dev/null)" = "PENDING BeginTime" ]; }
+# Slurm keeps what it knows of a job for minutes after its end; an answer that fails says nothing.
+ended() {
+  local states
+  states=$(scontrol -o show job "$job" 2>/dev/null | grep -o ' JobState=[A-Z_]*') || return 1
+  ! grep -Evq '=(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL)$' <<<"$states"
+}
+# Slurm's own pace is two minutes. A job that starts in the second in which its last turn ended has a revoked credential, and fails.
+hurried() {
+  if waits; then
+    sleep 3
+    scontrol update JobId="$job" StartTime=now 2>/dev/null
+  fi
+  ended
+}
 # has_kept PATTERN: whether something is there to continue from.
 has_kept() { [ -n "$(find turns -path "$1" -size +0 2>/dev/null)" ]; }
 
-# Slurm's own pace is two minutes, and it may set them after it was told better.
-hurried() { ended || { scontrol update JobId="$job" StartTime=now >>quiet.log 2>&1; sleep 0.5; ended; }; }
 # two_turns VERB KEYS KEPT RESULT: the script's job has kept something when it is warned, and gives the result of one run.
 two_turns() {
   job=$(RHEO_OUTPUT=$here/turns RHEO_KEYS=$2 submit --time=10 --output="$1.yaml" --error="$1.log" "$RHEO_SOURCE/jobscripts/$1.slurm")
