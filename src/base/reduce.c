@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A node of the tree and its sum. */
+/* A node of the tree and its sum; or, for the last one of a rank, the sums of its two halves. */
 typedef struct {
   int first, end;
   float *sum;
+  const float *rest; /* NULL where sum is all of it */
 } Subtree;
 
 typedef struct {
@@ -69,20 +70,21 @@ static void Add(size_t n, const float *restrict left, const float *restrict righ
   for (size_t i = 0; i < n; ++i) sum[i] = left[i] + right[i];
 }
 
-/* Adds up the two topmost subtrees as long as they are siblings; the root's sum goes to `root`, if there is one. */
-static void Collapse(Stack *stack, int n_shards, size_t n, float *root)
+static PetscBool CanJoin(const Stack *stack, int n_shards)
 {
-  while (stack->n > 1) {
-    Subtree *left = &stack->entries[stack->n - 2], *right = left + 1;
-    if (!AreSiblings(n_shards, left->first, right->first, right->end)) return;
-    if (root && left->first == 0 && right->end == n_shards) {
-      Add(n, left->sum, right->sum, root);
-      left->sum = root;
-    } else
-      AddTo(n, left->sum, right->sum);
-    left->end = right->end;
-    --stack->n;
-  }
+  const Subtree *top = stack->entries + stack->n;
+  return stack->n > 1 && AreSiblings(n_shards, top[-2].first, top[-1].first, top[-1].end) ? PETSC_TRUE
+                                                                                          : PETSC_FALSE;
+}
+
+/* Makes one node of the two topmost; their sums are the caller's to add. */
+static void Join(Stack *stack, float **left, float **right)
+{
+  Subtree *below = &stack->entries[stack->n - 2];
+  *left = below[0].sum;
+  *right = below[1].sum;
+  below->end = below[1].end;
+  --stack->n;
 }
 
 /* The maximal subtrees of every rank's range, by the walk that the sums will take. */
@@ -239,12 +241,19 @@ PetscErrorCode RheoReduceAdd(RheoReduce reduce, int shard)
 {
   Stack *stack = &reduce->stack;
   PetscFunctionBeginUser;
+  float *left, *right;
   PetscCheck(reduce->lent && shard == NextShard(reduce), PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
              "shard %d was not asked for", shard);
-  stack->entries[stack->n] = (Subtree){shard, shard + 1, reduce->buffer[stack->n]};
+  stack->entries[stack->n] = (Subtree){shard, shard + 1, reduce->buffer[stack->n], NULL};
   ++stack->n;
   reduce->lent = PETSC_FALSE;
-  Collapse(stack, reduce->n_shards, reduce->n, NULL);
+  while (CanJoin(stack, reduce->n_shards)) {
+    Join(stack, &left, &right);
+    if (shard + 1 == reduce->end && !CanJoin(stack, reduce->n_shards))
+      stack->entries[stack->n - 1].rest = right; /* added when it is read anyway */
+    else
+      AddTo(reduce->n, left, right);
+  }
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -275,6 +284,20 @@ static PetscErrorCode Exchange(RheoReduce r, int *n_requests)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* [begin, end) of a node of this rank, to a place or in place. */
+static void Sum(const Subtree *node, size_t begin, size_t end, float *place)
+{
+  const float *rest = node->rest;
+  float *sum = node->sum;
+  if (begin == end) return;
+  if (!place && rest)
+    AddTo(end - begin, sum + begin, rest + begin);
+  else if (rest)
+    Add(end - begin, sum + begin, rest + begin, place + begin);
+  else if (place)
+    memcpy(place + begin, sum + begin, (end - begin) * sizeof *sum);
+}
+
 /* The same through shared memory: others read what this rank puts there. Sums are made elsewhere and copied, because lines
  * of the cache that another core has read are slow to write to in the scattered order of matrix products. */
 static PetscErrorCode Publish(RheoReduce r)
@@ -282,10 +305,10 @@ static PetscErrorCode Publish(RheoReduce r)
   PetscFunctionBeginUser;
   PetscCall(RheoSharedReenter(r->shared)); /* when all have read what was there */
   for (int k = 0; k < r->stack.n; ++k) {
-    const float *sum = r->stack.entries[k].sum;
+    const Subtree *node = &r->stack.entries[k];
     float *place = SharedSum(r, r->rank, k);
-    memcpy(place, sum, r->begin_slice * sizeof *sum);
-    memcpy(place + r->end_slice, sum + r->end_slice, (r->n - r->end_slice) * sizeof *sum);
+    Sum(node, 0, r->begin_slice, place);
+    Sum(node, r->end_slice, r->n, place);
   }
   PetscCall(RheoSharedMeet(r->shared));
   PetscFunctionReturn(RHEO_OK);
@@ -299,30 +322,56 @@ static float *SliceOf(const RheoReduce r, int i, int k)
   return r->received + (size_t)i * (r->end_slice - r->begin_slice);
 }
 
-PetscErrorCode RheoReduceFinish(RheoReduce reduce, float *slice)
+/* The sum of the root's halves; either may be the place where it goes. */
+static void AddRoot(size_t n, const float *left, const float *right, float *place)
+{
+  if (place == left)
+    AddTo(n, place, right);
+  else if (place == right)
+    AddTo(n, place, left); /* a + b is b + a to the bit */
+  else
+    Add(n, left, right, place);
+}
+
+/* The sum goes to this rank's first buffer, which is in its cache and of no more use when the root is reached. */
+static PetscErrorCode SumSlices(RheoReduce r, float *place)
+{
+  const size_t n = r->end_slice - r->begin_slice;
+  Stack all = {NULL, 0};
+  float *left, *right;
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1((size_t)r->n_subtrees, &all.entries));
+  for (int i = 0, k = 0; i < r->n_subtrees; ++i) {
+    k = i > 0 && r->subtree_rank[i] == r->subtree_rank[i - 1] ? k + 1 : 0;
+    all.entries[all.n++] = (Subtree){r->subtree_first[i], r->subtree_end[i], SliceOf(r, i, k), NULL};
+    while (CanJoin(&all, r->n_shards)) {
+      Join(&all, &left, &right);
+      if (all.n == 1 && all.entries[0].end == r->n_shards)
+        AddRoot(n, left, right, place);
+      else
+        AddTo(n, left, right);
+    }
+  }
+  PetscCall(PetscFree(all.entries));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReduceFinish(RheoReduce reduce, float **slice)
 {
   RheoReduce r = reduce;
   int n_requests;
   PetscFunctionBeginUser;
   PetscCheck(NextShard(r) == r->end, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
              "shards [%d, %d) have not been added", NextShard(r), r->end);
-  size_t n = r->end_slice - r->begin_slice;
-  Subtree *entries;
-  PetscCall(PetscMalloc1((size_t)r->n_subtrees, &entries));
-  if (r->shared) {
-    PetscCall(Publish(r));
-  } else {
+  if (r->shared) PetscCall(Publish(r));
+  for (int k = 0; k < r->stack.n; ++k)
+    Sum(&r->stack.entries[k], r->shared ? r->begin_slice : 0, r->shared ? r->end_slice : r->n, NULL);
+  if (!r->shared) {
     PetscCall(Exchange(r, &n_requests));
     PetscCallMPI(MPI_Waitall(n_requests, r->requests, MPI_STATUSES_IGNORE));
   }
-  Stack all = {entries, 0};
-  for (int i = 0, k = 0; i < r->n_subtrees; ++i) {
-    k = i > 0 && r->subtree_rank[i] == r->subtree_rank[i - 1] ? k + 1 : 0;
-    entries[all.n++] = (Subtree){r->subtree_first[i], r->subtree_end[i], SliceOf(r, i, k)};
-    Collapse(&all, r->n_shards, n, slice);
-  }
-  if (entries[0].sum != slice) memcpy(slice, entries[0].sum, n * sizeof *slice);
-  PetscCall(PetscFree(entries));
+  *slice = r->buffer[0] + r->begin_slice;
+  PetscCall(SumSlices(r, *slice));
   r->stack.n = 0;
   if (r->shared) PetscCall(RheoSharedLeave(r->shared));
   PetscFunctionReturn(RHEO_OK);

@@ -27,8 +27,9 @@ PetscErrorCode RheoReduceGetSlice(RheoReduce reduce, size_t *begin, size_t *end)
 PetscErrorCode RheoReduceGetBuffer(RheoReduce reduce, int shard, float **buffer);
 PetscErrorCode RheoReduceAdd(RheoReduce reduce, int shard);
 
-/* slice (end - begin): the sum over all shards of the part this rank owns. Collective. */
-PetscErrorCode RheoReduceFinish(RheoReduce reduce, float *slice);
+/* slice (end - begin): the sum over all shards of the part this rank owns. Borrowed and the caller's to change until
+ * the next RheoReduceGetBuffer. Collective. */
+PetscErrorCode RheoReduceFinish(RheoReduce reduce, float **slice);
 
 /* full (n) from every rank's slice. slice may be its place in full. Collective. */
 PetscErrorCode RheoReduceAllgather(RheoReduce reduce, const float *slice, float *full);

@@ -128,7 +128,7 @@ static PetscErrorCode GradientNorm(RheoTrainer trainer, double *norm)
   double sum, before = MPI_Wtime();
 
   PetscFunctionBeginUser;
-  PetscCall(RheoReduceFinish(trainer->reduce, trainer->gradient));
+  PetscCall(RheoReduceFinish(trainer->reduce, &trainer->gradient));
   trainer->clock.communication += MPI_Wtime() - before;
   RheoOptimiserNorms(&trainer->optimiser, trainer->gradient);
   before = MPI_Wtime();

@@ -109,7 +109,6 @@ static PetscErrorCode SetUpState(RheoTrainer trainer)
   PetscFunctionBeginUser;
   PetscCall(RheoReduceGetSlice(trainer->reduce, &begin, &end));
   PetscCall(RheoOptimiserCreate(trainer->params, trainer->config.decay > 0, begin, end, &trainer->optimiser));
-  PetscCall(RheoTrainAllocate(end - begin, &trainer->gradient));
   PetscCall(RheoTrainAllocate(end - begin, &state->m));
   PetscCall(RheoTrainAllocate(end - begin, &state->v));
   PetscCall(RheoTrainAllocate(end - begin, &state->best));
@@ -149,7 +148,7 @@ PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
 PetscErrorCode RheoTrainerReset(RheoTrainer trainer)
 {
   RheoTrainState *state = &trainer->state;
-  float *owned[] = {state->m,          state->v,          state->average,      state->best, trainer->gradient,
+  float *owned[] = {state->m,          state->v,          state->average,      state->best,
                     trainer->row_loss, trainer->averaged, trainer->row_weight, trainer->p};
 
   PetscFunctionBeginUser;

@@ -315,7 +315,7 @@ struct RheoTrainer_ {
   double *piece;                /* (shards of this rank, at most RHEO_SUM_STEPS) */
   float *averaged;              /* (P), with ema: what is validated */
   float *p;                     /* (P): the parameters in training */
-  float *gradient;              /* of the slice */
+  float *gradient;              /* of the slice, borrowed of reduce in a step */
   float *row_loss, *row_weight; /* of validation */
   double validation_weight;
   /* Changed by the run. */

@@ -40,7 +40,7 @@ static void SumOnce(RheoReduce reduce, size_t n, const float *expected)
 {
   int first, end;
   size_t begin, stop;
-  float *full = malloc((n + 1) * sizeof *full), *slice = malloc((n + 1) * sizeof *slice);
+  float *full = malloc((n + 1) * sizeof *full), *slice;
   OK(RheoReduceGetShards(reduce, &first, &end));
   OK(RheoReduceGetSlice(reduce, &begin, &stop));
   for (int s = first; s < end; ++s) {
@@ -49,7 +49,7 @@ static void SumOnce(RheoReduce reduce, size_t n, const float *expected)
     ShardVector(s, n, buffer);
     OK(RheoReduceAdd(reduce, s));
   }
-  OK(RheoReduceFinish(reduce, slice));
+  OK(RheoReduceFinish(reduce, &slice));
   if (stop > begin) assert_memory_equal(slice, expected + begin, (stop - begin) * sizeof *slice);
   memset(full, 0, n * sizeof *full);
   OK(RheoReduceAllgather(reduce, slice, full));
@@ -59,7 +59,6 @@ static void SumOnce(RheoReduce reduce, size_t n, const float *expected)
   OK(RheoReduceAllgather(reduce, full + begin, full));
   assert_memory_equal(full, expected, n * sizeof *full);
   free(full);
-  free(slice);
 }
 
 static void SumsAreThoseOfTheTree(void **state)
