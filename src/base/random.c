@@ -116,7 +116,7 @@ void RheoStreamGslSet(gsl_rng *rng, RheoStream *stream)
 }
 
 /* ---- Permutation ---- */
-enum { ROUNDS = 12 };
+enum { ROUNDS = 12, LANES = 32 };
 
 typedef struct {
   uint64_t n, key[ROUNDS], low_mask, high_mask;
@@ -136,31 +136,58 @@ static Permutation MakePermutation(uint64_t seed, uint32_t purpose, uint32_t ste
   return p;
 }
 
-/* An unbalanced Feistel network on the smallest power of two that holds n (each round xors one part of the
- * number with a keyed hash of the other, so it can be undone and is a bijection), walked along its cycle
- * until it lands below n: fewer than two steps on average. */
-static uint64_t Permute(const Permutation *p, uint64_t i)
+/* An unbalanced Feistel network on the smallest power of two that holds n: each round xors one part of the number with a
+ * keyed hash of the other, so it can be undone and is a bijection. A round waits for the one before, so numbers go through side
+ * by side. */
+static void Network(const Permutation *p, int n, uint64_t *restrict x)
 {
-  do {
-    uint64_t low = i & p->low_mask, high = i >> p->low_bits & p->high_mask;
-    for (int r = 0; r < ROUNDS; r += 2) {
+  for (int r = 0; r < ROUNDS; r += 2)
+    for (int k = 0; k < n; ++k) {
+      uint64_t low = x[k] & p->low_mask, high = x[k] >> p->low_bits;
       low ^= Mix(high * UINT64_C(0x9e3779b97f4a7c15) + p->key[r]) & p->low_mask;
       high ^= Mix(low * UINT64_C(0x9e3779b97f4a7c15) + p->key[r + 1]) & p->high_mask;
+      x[k] = high << p->low_bits | low;
     }
-    i = high << p->low_bits | low;
-  } while (i >= p->n);
-  return i;
+}
+
+/* Each number is walked along its cycle until it lands below n: fewer than two steps on average. */
+static void Permute(const Permutation *p, int n, uint64_t *x)
+{
+  uint64_t walking[LANES];
+  int place[LANES], left = n;
+  for (int k = 0; k < n; ++k) {
+    walking[k] = x[k];
+    place[k] = k;
+  }
+  while (left) {
+    int still = 0;
+    Network(p, left, walking);
+    for (int k = 0; k < left; ++k) {
+      x[place[k]] = walking[k]; /* what is not below n yet is written again */
+      walking[still] = walking[k];
+      place[still] = place[k];
+      still += walking[k] >= p->n;
+    }
+    left = still;
+  }
 }
 
 uint64_t RheoPermute(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t i)
 {
+  RheoPermuteRows(seed, purpose, step, n, 1, &i);
+  return i;
+}
+
+void RheoPermuteRows(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, size_t count, uint64_t *i)
+{
   const Permutation permutation = MakePermutation(seed, purpose, step, n);
-  return Permute(&permutation, i);
+  for (size_t k = 0; k < count; k += LANES)
+    Permute(&permutation, (int)(count - k < LANES ? count - k : LANES), i + k);
 }
 
 void RheoPermuteRange(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t first,
                       size_t count, uint64_t *out)
 {
-  const Permutation permutation = MakePermutation(seed, purpose, step, n);
-  for (size_t k = 0; k < count; ++k) out[k] = Permute(&permutation, first + k);
+  for (size_t k = 0; k < count; ++k) out[k] = first + k;
+  RheoPermuteRows(seed, purpose, step, n, count, out);
 }

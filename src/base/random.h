@@ -54,6 +54,8 @@ void RheoStreamGslSet(gsl_rng *rng, RheoStream *stream); /* point an existing on
 /* Keyed permutation of 0..n-1 (a Feistel network with cycle walking): where position i of an epoch comes from.
  * Needs no table and no communication. Deterministic; inverse not needed. */
 uint64_t RheoPermute(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t i);
-/* out (count): of the positions first, first + 1, ...; several times as fast as one by one. */
+/* i (count): positions, replaced; an order of magnitude faster than one by one. */
+void RheoPermuteRows(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, size_t count, uint64_t *i);
+/* out (count): of the positions first, first + 1, ... */
 void RheoPermuteRange(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t first,
                       size_t count, uint64_t *out);

@@ -42,8 +42,9 @@ static void choose_rows(const RheoObjectiveModel *model, const RheoBatch *batch,
     RheoPermuteRange(batch->seed, OF_SOURCE, (uint32_t)((begin + r) / n_source), n_source, first, count,
                      row + r);
   }
-  for (uint64_t r = 0; !needs_batch(model) && r < n; r++)
-    row[r] = RheoPermute(batch->seed, OF_SOURCE, (uint32_t)batch->step, n_source, batch->index[r] % n_source);
+  if (needs_batch(model)) return;
+  for (uint64_t r = 0; r < n; r++) row[r] = batch->index[r] % n_source;
+  RheoPermuteRows(batch->seed, OF_SOURCE, (uint32_t)batch->step, n_source, n, row);
 }
 
 static PetscErrorCode take_rows(const RheoObjectiveModel *model, const RheoBatch *batch, float *x0)
