@@ -3,6 +3,7 @@
 #include "signals.h"
 #include "verb.h"
 #include <base/checksum.h>
+#include <io/hdf5.h>
 #include <io/journal.h>
 #include <stdio.h>
 #include <string.h>
@@ -322,16 +323,44 @@ static PetscErrorCode SimulateShare(Work *w, int64_t begin, int64_t end)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Whether path is what this run would write: a file is a function of deck and build. Rank 0 looks. */
+static PetscErrorCode IsThere(Run *run, const char *path, PetscBool *there)
+{
+  const char *text, *kind, *commit, *deck = NULL;
+  PetscMPIInt rank;
+  int same = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckGetText(run->deck, &text));
+  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  if (rank == 0 && H5Fis_hdf5(path) > 0) {
+    const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    same = file >= 0 && !RheoH5ReadText(file, "kind", &kind) && !RheoH5ReadText(file, "commit", &commit) &&
+           !RheoH5ReadDeck(file, &deck) && deck && !strcmp(kind, "dataset") &&
+           !strcmp(commit, RheoCommit()) && !strcmp(deck, text);
+    if (file >= 0) H5Fclose(file);
+  }
+  PetscCallMPI(MPI_Bcast(&same, 1, MPI_INT, 0, run->comm));
+  *there = (PetscBool)same;
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path)
 {
   Work work = {.run = run, .study = study};
   char folder[PETSC_MAX_PATH_LEN];
   RheoTable table = {0};
   RheoRunConfig config;
+  PetscBool there = PETSC_FALSE;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &config));
   PetscCall(RheoDeckRead(run->deck, "simulate", SimulateKeys, &work.config));
+  if (run->resumed && work.config.restart) PetscCall(IsThere(run, path, &there));
+  if (there) {
+    RheoLog(run->comm, RHEO_LOG_INFO, "%s: is there, of this very deck", path);
+    PetscFunctionReturn(RHEO_OK);
+  }
   work.seed = (uint64_t)config.seed;
   snprintf(folder, sizeof folder, "%s.parts", path);
   work.folder = RheoIntern(folder);

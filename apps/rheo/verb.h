@@ -75,6 +75,7 @@ typedef struct {
   const char *kind;  /* of it */
   RunConfig config;
   RheoSafeguard guard; /* of trainings, see SafeguardOpen */
+  PetscBool resumed;   /* an earlier run with this output folder did not come to its end */
 } Run;
 
 struct Verb {
@@ -98,7 +99,8 @@ const char *RunPath(const Run *run, const char *name); /* DIR/name, interned */
 
 /* ---- pieces that several verbs are made of ---- */
 
-/* Before the first work of a verb that trains: reads how trainings are saved and makes the folders. */
+/* Before the first work of a verb that trains: reads how trainings are saved and makes the folders; that of checkpoints, where it is
+ * there already, says that a run did not come to its end. */
 PetscErrorCode SafeguardOpen(Run *run);
 /* Of a training whose checkpoints go to DIR/checkpoint. From Catch on SIGTERM, SIGINT and SIGUSR1 ask it to stop, a second one
  * a while later ends the program; Release, when the result is written to path, stops a run that was asked to after its

@@ -163,4 +163,25 @@ cp -r parts other/data.h5.parts
 [ "$(calls)" -lt 1450 ] || fail "$(calls) simulations for 1500 of which some were there"
 "$rheo" simulate deck.yaml -simulate_n 1500 -output more > out 2> err
 cmp more/data.h5 other/data.h5
+
+# An inference that was stopped in its training does not simulate again, unless it is told to, or the deck is another.
+more="-simulate_n 300 -observation_values 0.1,0.2,1e18 -train_epochs 20 -train_batch 50 -sample_n 100 -check_run none -plot_figures no"
+: > calls
+# shellcheck disable=SC2086
+"$rheo" infer deck.yaml $more -output inferred -train_time_limit 1e-4 > out 2> err && fail "not stopped" || [ $? = 3 ] || { cat err; fail "infer: status"; }
+[ "$(calls)" = 300 ] || fail "infer makes $(calls) simulations"
+# shellcheck disable=SC2086
+"$RHEO_MPIEXEC" --oversubscribe -n 2 "$rheo" infer deck.yaml $more -output inferred > out 2> err || { cat err; fail "infer does not go on"; }
+[ "$(calls)" = 300 ] || fail "infer simulates again: $(calls)"
+# shellcheck disable=SC2086
+"$rheo" infer deck.yaml $more -output inferred > out 2> err
+[ "$(calls)" = 600 ] || fail "an inference from the start makes $(($(calls) - 300)) simulations"
+mkdir inferred/checkpoint
+# shellcheck disable=SC2086
+"$rheo" infer deck.yaml $more -output inferred -prior_b_sd 2 > out 2> err
+[ "$(calls)" = 900 ] || fail "simulations of another deck were taken"
+mkdir inferred/checkpoint
+# shellcheck disable=SC2086
+"$rheo" infer deck.yaml $more -prior_b_sd 2 -output inferred -simulate_restart no > out 2> err
+[ "$(calls)" = 1200 ] || fail "simulations were taken with -simulate_restart no"
 echo "same file after kills, signals and damage"
