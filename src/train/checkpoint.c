@@ -211,7 +211,7 @@ PetscErrorCode RheoCheckpointWrite(RheoTrainer trainer, const char *path, PetscB
     RheoCheckpointFilePut(&file, &head, sizeof head);
   }
   PetscCall(PetscMalloc1((size_t)(n_shards * n), &loss));
-  for (int64_t i = 0; i < n_shards; i++)
+  for (int64_t i = 0; i < n_shards && n > 0; i++) /* no losses at the end of an epoch */
     memcpy(loss + i * n, state->loss + i * trainer->steps, (size_t)n * sizeof *loss);
   PetscCall(CarryState(&c, trainer, loss));
   PetscCall(PetscFree(loss));
