@@ -1,15 +1,13 @@
 /* Short trainings whose speed is measured. */
 #include "bench_problem.h"
+#include <base/memory.h>
 #include <stdlib.h>
 
 static PetscErrorCode Allocate(size_t n, float **values)
 {
-  void *memory = NULL;
-
   PetscFunctionBeginUser;
-  PetscCheck(!posix_memalign(&memory, 64, (n + 1) * sizeof(float)), PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "No memory for %zu numbers", n);
-  *values = memory;
+  *values = RheoAligned(n * sizeof(float));
+  PetscCheck(*values, PETSC_COMM_SELF, PETSC_ERR_MEM, "No memory for %zu numbers", n);
   PetscFunctionReturn(RHEO_OK);
 }
 

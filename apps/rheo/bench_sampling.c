@@ -29,7 +29,6 @@ static PetscErrorCode Layout(Problem *p, const RheoObjectiveType *objective, con
 {
   RheoProgram program;
   RheoVal column[2] = {RHEO_NONE, RHEO_NONE};
-  void *memory = NULL;
 
   PetscFunctionBeginUser;
   PetscCall(RheoParamsCreate(&p->params));
@@ -38,9 +37,7 @@ static PetscErrorCode Layout(Problem *p, const RheoObjectiveType *objective, con
   objective->loss(rx_enter(RheoScopeRoot(program, p->params, 1), "cnf"), model, column);
   PetscCheck(!RheoProgramError(program), PETSC_COMM_SELF, PETSC_ERR_PLIB, "%s", RheoProgramError(program));
   PetscCall(RheoProgramDestroy(&program));
-  PetscCheck(!posix_memalign(&memory, 64, (RheoParamsSize(p->params) + 1) * sizeof(float)), PETSC_COMM_SELF,
-             PETSC_ERR_MEM, "No memory for parameters");
-  p->values = memory;
+  PetscCall(RheoParamsAllocate(p->params, &p->values));
   PetscCall(RheoParamsInit(p->params, 1, p->values));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -1,5 +1,6 @@
 #include "reduce.h"
 #include "base_impl.h"
+#include "memory.h"
 #include "shared.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -138,8 +139,7 @@ static PetscErrorCode CutVector(RheoReduce r)
 static PetscErrorCode NewBuffer(size_t n, float **buffer)
 {
   PetscFunctionBeginUser;
-  size_t bytes = (n * sizeof(float) + 63) / 64 * 64;
-  *buffer = aligned_alloc(64, bytes ? bytes : 64);
+  *buffer = RheoAligned(n * sizeof(float));
   PetscCheck(*buffer, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu floats", n);
   PetscFunctionReturn(RHEO_OK);
 }

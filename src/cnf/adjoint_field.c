@@ -1,6 +1,7 @@
 /* The augmented right-hand side as a program, and its vector-Jacobian product as a second one.
  *
  * Integrals enter no rate, so that their costates are constant and only z is pulled back. Everything is per row but the gradient of the parameters, which sums over a block. */
+#include "../base/memory.h"
 #include "adjoint_impl.h"
 #include <math.h>
 #include <stdlib.h>
@@ -152,12 +153,11 @@ static PetscErrorCode CompilePull(RheoAdjointField *field, RheoCnf cnf, RheoPara
 
 static PetscErrorCode Allocate(const RheoAdjointField *field, size_t n, void *memory)
 {
-  void *place = NULL;
+  const size_t size = (n + 1) * (field->single ? sizeof(float) : sizeof(double));
+  void *place = RheoAligned(size);
 
   PetscFunctionBeginUser;
-  const size_t size = (n + 1) * (field->single ? sizeof(float) : sizeof(double));
-  PetscCheck(!posix_memalign(&place, 64, size), PETSC_COMM_SELF, PETSC_ERR_MEM, "No memory for %zu bytes",
-             size);
+  PetscCheck(place, PETSC_COMM_SELF, PETSC_ERR_MEM, "No memory for %zu bytes", size);
   memset(place, 0, size);
   memcpy(memory, &place, sizeof place);
   PetscFunctionReturn(RHEO_OK);

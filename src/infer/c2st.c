@@ -130,7 +130,7 @@ static PetscErrorCode Fold(const Sets *s, int fold, double *accuracy)
   RheoTrainer trainer;
   RheoParams params;
   float *x, *y;
-  void *values;
+  float *values;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc2(n * s->d, &x, n, &y));
@@ -139,8 +139,7 @@ static PetscErrorCode Fold(const Sets *s, int fold, double *accuracy)
   PetscCall(PetscArraycpy(y, s->y, begin));
   PetscCall(PetscArraycpy(y + begin, s->y + end, s->n - end));
   PetscCall(Layout(s, &params));
-  PetscCheck(!posix_memalign(&values, 64, RheoParamsSize(params) * sizeof(float)), PETSC_COMM_SELF,
-             PETSC_ERR_MEM, "No memory for the classifier");
+  PetscCall(RheoParamsAllocate(params, &values));
   PetscCall(RheoParamsInit(params, s->seed + (uint64_t)fold, values));
 
   PetscCall(RheoTrainConfigDefaults(&config));

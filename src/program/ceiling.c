@@ -1,5 +1,6 @@
 #include "ceiling.h"
 #include "../base/error.h"
+#include "../base/memory.h"
 #include "gemm.h"
 #include <cblas.h>
 #include <stdlib.h>
@@ -63,9 +64,9 @@ static double Rate(Product *run, int ta, int tb, int m, int n, int k, const floa
 
 static float *Floats(size_t n)
 {
-  void *memory = NULL;
-  if (posix_memalign(&memory, 64, n * sizeof(float))) abort();
-  for (size_t i = 0; i < n; i++) ((float *)memory)[i] = (float)(i % 17) * 0.1f - 0.8f;
+  float *memory = RheoAligned(n * sizeof(float));
+  if (!memory) abort();
+  for (size_t i = 0; i < n; i++) memory[i] = (float)(i % 17) * 0.1f - 0.8f;
   return memory;
 }
 

@@ -1,4 +1,5 @@
 #include "../base/deck.h"
+#include "../base/memory.h"
 #include "program_impl.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,12 +66,10 @@ int RheoParamsSame(RheoParams a, RheoParams b)
 PetscErrorCode RheoParamsAllocate(RheoParams params, float **values)
 {
   const size_t bytes = (params->size ? params->size : 1) * sizeof(float);
-  void *memory = NULL;
   PetscFunctionBeginUser;
-  PetscCheck(!posix_memalign(&memory, 64, bytes), PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "No memory for %zu parameters", params->size);
-  memset(memory, 0, bytes);
-  *values = memory;
+  *values = RheoAligned(bytes);
+  PetscCheck(*values, PETSC_COMM_SELF, PETSC_ERR_MEM, "No memory for %zu parameters", params->size);
+  memset(*values, 0, bytes);
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -1,4 +1,5 @@
 /* Compiling a program: the passes in their order, and what a plan owns. */
+#include "../base/memory.h"
 #include "plan_impl.h"
 #include <stdlib.h>
 #include <string.h>
@@ -46,11 +47,9 @@ static void put_constant(RheoPlan plan, size_t at, double value)
 
 static PetscErrorCode aligned_memory(size_t bytes, char **memory)
 {
-  void *found = NULL;
   PetscFunctionBeginUser;
-  PetscCheck(!posix_memalign(&found, 64, bytes + 64), PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "no memory for %zu bytes", bytes);
-  *memory = found;
+  *memory = RheoAligned(bytes + 64);
+  PetscCheck(*memory, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu bytes", bytes);
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -1,5 +1,6 @@
 #include "model_file.h"
 #include "../base/checksum.h"
+#include "../base/memory.h"
 #include "../base/provenance.h"
 #include "../io/hdf5.h"
 #include <errno.h>
@@ -166,12 +167,6 @@ PetscErrorCode RheoModelWrite(MPI_Comm comm, const char *path, const RheoModelFi
 }
 
 /* ---- Reading ---- */
-static float *Floats(size_t n)
-{
-  void *memory = NULL;
-  return posix_memalign(&memory, 64, (n ? n : 1) * sizeof(float)) ? NULL : memory;
-}
-
 /* The layout as it was written, in a program of nothing but parameters: rx_param is what names them. */
 static int ReadLayout(hid_t group, RheoModelFile *model, PetscErrorCode *code)
 {
@@ -221,7 +216,7 @@ static int ReadParameters(hid_t file, RheoModelFile *model, PetscErrorCode *code
   int status = ReadLayout(group, model, code);
   if (!status && !*code) {
     const size_t n = RheoParamsSize(model->params);
-    model->values = Floats(n);
+    model->values = RheoAligned(n * sizeof(float));
     status = !model->values || RheoH5ReadVector(group, "values", H5T_NATIVE_FLOAT, n, model->values);
   }
   H5Gclose(group);
@@ -235,8 +230,8 @@ static int ReadOptimiser(hid_t file, RheoModelFile *model)
   if (group < 0) return -1;
   int status = RheoH5ReadInt(group, "step", &model->step);
   if (!status && H5Lexists(group, "m", H5P_DEFAULT) > 0) {
-    model->m = Floats(n);
-    model->v = Floats(n);
+    model->m = RheoAligned(n * sizeof(float));
+    model->v = RheoAligned(n * sizeof(float));
     status = !model->m || !model->v || RheoH5ReadVector(group, "m", H5T_NATIVE_FLOAT, n, model->m) ||
              RheoH5ReadVector(group, "v", H5T_NATIVE_FLOAT, n, model->v);
   }

@@ -1,3 +1,4 @@
+#include "../base/memory.h"
 #include "train_impl.h"
 #include <math.h>
 #include <stdlib.h>
@@ -42,10 +43,10 @@ const RheoKey RheoTrainKeys[] = {
 
 PetscErrorCode RheoTrainAllocate(size_t n, float **array)
 {
-  size_t bytes = (n * sizeof(float) + 63) / 64 * 64;
+  const size_t bytes = n * sizeof(float);
 
   PetscFunctionBeginUser;
-  *array = aligned_alloc(64, bytes > 0 ? bytes : 64);
+  *array = RheoAligned(bytes);
   PetscCheck(*array, PETSC_COMM_SELF, PETSC_ERR_MEM, "training: no memory for %zu bytes", bytes);
   memset(*array, 0, bytes);
   PetscFunctionReturn(RHEO_OK);
