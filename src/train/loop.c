@@ -2,8 +2,6 @@
  * Losses are wanted once an epoch only and travel then; a loss that is not finite makes itself known through
  * the gradient. */
 #include "../base/event.h"
-#include "../base/log.h"
-#include "../base/provenance.h"
 #include "train_impl.h"
 #include <math.h>
 #include <string.h>
@@ -275,12 +273,11 @@ static PetscBool Ends(RheoTrainer trainer, int64_t n_steps, int64_t n_skipped)
   return last;
 }
 
-static PetscErrorCode EpochEnd(RheoTrainer trainer, RheoProgress progress, PetscBool *ends)
+static PetscErrorCode EpochEnd(RheoTrainer trainer, PetscBool *ends)
 {
   RheoTrainState *state = &trainer->state;
   double train_loss = 0, validation_loss = 0, norm = 0, rate;
   int64_t n_skipped = 0, n_steps = state->batch;
-  char note[96], validation[32] = "";
 
   PetscFunctionBeginUser;
   PetscCall(EpochMeans(trainer, &train_loss, &norm, &n_skipped));
@@ -295,10 +292,6 @@ static PetscErrorCode EpochEnd(RheoTrainer trainer, RheoProgress progress, Petsc
   PetscCall(RheoHistoryAppend(&trainer->history, entry));
   KeepBest(trainer, trainer->sampler.n_validation ? validation_loss : train_loss);
   *ends = Ends(trainer, n_steps, n_skipped);
-  if (trainer->sampler.n_validation)
-    snprintf(validation, sizeof validation, ", validation %.4f", validation_loss);
-  snprintf(note, sizeof note, "loss %.4f%s, lr %.2g", train_loss, validation, rate);
-  if (progress) PetscCall(RheoProgressUpdate(progress, state->epoch, note));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -316,45 +309,8 @@ static PetscErrorCode HandOver(RheoTrainer trainer)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Report(RheoTrainer trainer)
-{
-  static const char *const reasons[] = {[RHEO_TRAIN_EPOCHS] = "all epochs done",
-                                        [RHEO_TRAIN_STEPS] = "all steps done",
-                                        [RHEO_TRAIN_PATIENCE] = "no more improvement",
-                                        [RHEO_TRAIN_NOT_FINITE] = "loss not finite"};
-  const RheoTrainState *state = &trainer->state;
-  double rate, communication;
-  char stage[40] = "";
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoTrainerGetSpeed(trainer, &rate, &communication));
-  if (trainer->clock.stage > 0.001 * trainer->clock.steps)
-    snprintf(stage, sizeof stage, "%.1f %% batch stage, ", 100 * trainer->clock.stage / trainer->clock.steps);
-  if (trainer->reason == RHEO_TRAIN_NOT_FINITE) {
-    char kept[40] = "the start";
-    if (state->best_epoch) snprintf(kept, sizeof kept, "epoch %lld", (long long)state->best_epoch);
-    RheoLog(trainer->comm, RHEO_LOG_WARNING,
-            "training stopped at step %lld: %s not finite (%lld steps skipped); the parameters kept are "
-            "those of %s. Try a "
-            "smaller train.lr or train.clip, and look for NaN or extreme values in the rows",
-            (long long)state->step, state->unfit ? "the validation loss is" : "the loss or its gradient is",
-            (long long)state->skipped, kept);
-  } else if (state->skipped)
-    RheoLog(trainer->comm, RHEO_LOG_WARNING, "%lld of %lld steps were skipped: loss or gradient not finite",
-            (long long)state->skipped, (long long)state->step);
-  if (!trainer->quiet)
-    RheoLog(trainer->comm, RHEO_LOG_INFO,
-            "trained %lld epochs, %lld steps (%s): best loss %.5g at epoch %lld; %.0f rows/s, %.1f %% "
-            "communication, %s"
-            "peak memory %.0f MB",
-            (long long)state->epoch, (long long)state->step, reasons[trainer->reason], state->best_loss,
-            (long long)state->best_epoch, rate, 100 * communication, stage, RheoPeakMemory() / 1e6);
-  PetscFunctionReturn(RHEO_OK);
-}
-
 PetscErrorCode RheoTrainerRun(RheoTrainer trainer)
 {
-  RheoProgress progress = NULL;
   PetscBool ends = PETSC_FALSE;
 
   PetscFunctionBeginUser;
@@ -365,9 +321,7 @@ PetscErrorCode RheoTrainerRun(RheoTrainer trainer)
     PetscCall(RheoWindowResume(trainer));
     RheoGuardResume(trainer);
   }
-  if (!trainer->quiet)
-    PetscCall(RheoProgressCreate(trainer->comm, "train", "epochs", (trainer->total - 1) / trainer->steps + 1,
-                                 &progress));
+  PetscCall(RheoReportStart(trainer));
   while (!ends) {
     PetscCall(RheoWindowReach(trainer));
     PetscCall(Step(trainer));
@@ -375,12 +329,13 @@ PetscErrorCode RheoTrainerRun(RheoTrainer trainer)
       trainer->reason = RHEO_TRAIN_NOT_FINITE;
       ends = PETSC_TRUE;
     } else if (StateIsLast(trainer))
-      PetscCall(EpochEnd(trainer, progress, &ends));
+      PetscCall(EpochEnd(trainer, &ends));
+    PetscCall(RheoReportStep(trainer));
     PetscCall(RheoGuardStep(trainer, &ends));
   }
-  if (progress) PetscCall(RheoProgressDestroy(&progress));
+  PetscCall(RheoReportEnd(trainer));
   PetscCall(RheoGuardReport(trainer));
   PetscCall(HandOver(trainer));
-  PetscCall(Report(trainer));
+  PetscCall(RheoReportOutcome(trainer));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -4,6 +4,7 @@
  * parameters.
  */
 #pragma once
+#include "../base/log.h"
 #include "../program/plan.h"
 #include "checkpoint.h"
 #include "source_impl.h"
@@ -286,6 +287,13 @@ PetscErrorCode RheoGuardStep(RheoTrainer trainer, PetscBool *ends);
 /* RHEO_STOPPED where it was stopped. Collective. */
 PetscErrorCode RheoGuardReport(RheoTrainer trainer);
 
+/* ---- report.c: what a training says on stderr ---- */
+PetscErrorCode
+RheoReportStart(RheoTrainer trainer); /* before the first step; Step after each one, End after the last */
+PetscErrorCode RheoReportStep(RheoTrainer trainer);
+PetscErrorCode RheoReportEnd(RheoTrainer trainer);
+PetscErrorCode RheoReportOutcome(RheoTrainer trainer);
+
 enum { RHEO_SUM_STEPS = 4096 }; /* whose losses travel together */
 
 struct RheoTrainer_ {
@@ -324,6 +332,7 @@ struct RheoTrainer_ {
   RheoTrainReason reason;
   RheoTrainClock clock;
   RheoGuard guard;
+  RheoProgress progress;  /* NULL: quiet */
   PetscErrorCode failure; /* noted on this rank */
 };
 
