@@ -11,6 +11,7 @@ static const RheoSection own[] = {
     {"data", RheoDataKeys, "what the network sees of the data"},
     {"train", RheoTrainKeys, "training"},
     {"train", RheoCheckpointKeys, ""},
+    {"train", RheoSeriesKeys, ""},
     {"observation", RheoObservationKeys, "the observation whose posterior is asked for"},
     {"check", RheoCalibrationKeys, "calibration"},
     {"truncate", RheoTruncateKeys, "rounds that cut the prior to one observation"},

@@ -39,4 +39,5 @@
 #include "sim/toy.h"
 #include "train/checkpoint.h"
 #include "train/model_file.h"
+#include "train/series.h"
 #include "train/train.h"

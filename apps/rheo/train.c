@@ -19,6 +19,7 @@ PetscErrorCode TrainFromFiles(Run *run, const RheoStrings *files, const char *pa
   }
   PetscCall(SafeguardCatch(run, &guard));
   PetscCall(RheoPosteriorSetSafeguard(*posterior, &guard));
+  PetscCall(RheoPosteriorSetSeries(*posterior, RunPath(run, "series.csv")));
   PetscCall(RheoPosteriorTrainFiles(*posterior, reader));
   PetscCall(RheoReaderClose(&reader));
   PetscCall(RheoPosteriorSave(*posterior, path));

@@ -310,6 +310,7 @@ static PetscErrorCode TrainModel(Run *run, RheoTransport *model)
   PetscCall(SafeguardOpen(run));
   PetscCall(SafeguardCatch(run, &guard));
   PetscCall(RheoTransportSetSafeguard(*model, &guard));
+  PetscCall(RheoTransportSetSeries(*model, RunPath(run, "series.csv")));
   PetscCall(RheoTransportTrain(*model));
   PetscCall(RheoTransportSave(*model, RunPath(run, "model.h5")));
   PetscCall(SafeguardRelease(run, RunPath(run, "model.h5")));

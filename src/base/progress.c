@@ -2,12 +2,13 @@
 #include "log.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 struct RheoProgress_ {
   PetscBool prints, terminal;
-  char title[64], unit[32], note[96];
-  int64_t total, done;
+  char title[64], unit[32], note[192];
+  int64_t total, begun, done;
   double start, last; /* seconds */
 };
 
@@ -24,8 +25,7 @@ static void Duration(double seconds, char text[32])
     snprintf(text, 32, "%lld:%02d h", (long long)(seconds / 3600), (int)(seconds / 60) % 60);
 }
 
-/* Four figures with k, M or G. */
-static void Amount(double x, char text[32])
+void RheoAmount(double x, char text[32])
 {
   static const char *const suffix[] = {"", "k", "M", "G", "T"};
   int i = 0;
@@ -53,14 +53,26 @@ PetscErrorCode RheoProgressCreate(MPI_Comm comm, const char *title, const char *
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscErrorCode RheoProgressBegin(RheoProgress progress, int64_t done)
+{
+  PetscFunctionBeginUser;
+  progress->begun = progress->done = done;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscBool RheoProgressIsDue(RheoProgress p)
+{
+  return (PetscBool)(p->prints && RheoSeconds() - p->last >= (p->terminal ? redraw_terminal : redraw_batch));
+}
+
 /* "12k/100k samples, 3.4k samples/s, 26 s left, loss 1.23" */
 static void Describe(const RheoProgress p, double now, char *text, size_t size)
 {
   char done[32], total[32], rate[32], left[32];
-  double speed = now > p->start ? (double)p->done / (now - p->start) : 0;
-  Amount((double)p->done, done);
-  Amount((double)p->total, total);
-  Amount(speed, rate);
+  double speed = now > p->start ? (double)(p->done - p->begun) / (now - p->start) : 0;
+  RheoAmount((double)p->done, done);
+  RheoAmount((double)p->total, total);
+  RheoAmount(speed, rate);
   int n = snprintf(text, size, "%s/%s %s, %s %s/s", done, total, p->unit, rate, p->unit);
   if (speed > 0 && p->done < p->total && n >= 0 && (size_t)n < size) {
     Duration((double)(p->total - p->done) / speed, left);
@@ -69,16 +81,26 @@ static void Describe(const RheoProgress p, double now, char *text, size_t size)
   if (*p->note && n >= 0 && (size_t)n < size) snprintf(text + n, size - (size_t)n, ", %s", p->note);
 }
 
+/* Columns of the terminal; 0 where it does not tell. */
+static int TerminalWidth(void)
+{
+  struct winsize size = {0};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) ? 0 : size.ws_col;
+}
+
+/* A line that is wider than the terminal could not be wiped out again. */
 static void DrawBar(const RheoProgress p, const char *text)
 {
-  enum { WIDTH = 24 };
-  char bar[WIDTH + 1];
+  enum { WIDTH = 24, NARROW = 10 };
+  const int columns = TerminalWidth(), width = columns && columns < 120 ? NARROW : WIDTH;
+  char bar[WIDTH + 1] = "", line[512];
   double fraction = p->total > 0 ? (double)p->done / (double)p->total : 0;
-  int full = (int)(WIDTH * (fraction > 1 ? 1 : fraction));
-  memset(bar, '.', WIDTH);
-  memset(bar, '#', (size_t)full);
-  bar[WIDTH] = 0;
-  fprintf(stderr, "\r\033[K%s [%s] %3.0f%% %s", p->title, bar, 100 * fraction, text);
+
+  memset(bar, '.', (size_t)width);
+  memset(bar, '#', (size_t)(width * (fraction > 1 ? 1 : fraction)));
+  snprintf(line, sizeof line, "%s [%s] %3.0f%% %s", p->title, bar, 100 * fraction, text);
+  if (columns > 1 && columns < (int)sizeof line) line[columns - 1] = 0;
+  fprintf(stderr, "\r\033[K%s", line);
   fflush(stderr);
   RheoTerminalOccupied(PETSC_TRUE);
 }
@@ -86,7 +108,7 @@ static void DrawBar(const RheoProgress p, const char *text)
 PetscErrorCode RheoProgressUpdate(RheoProgress progress, int64_t done, const char *note)
 {
   RheoProgress p = progress;
-  char text[256];
+  char text[384];
   PetscFunctionBeginUser;
   p->done = done;
   if (!p->prints) PetscFunctionReturn(RHEO_OK);
@@ -110,8 +132,9 @@ PetscErrorCode RheoProgressDestroy(RheoProgress *progress)
   if (!p) PetscFunctionReturn(RHEO_OK);
   if (p->prints) {
     double seconds = RheoSeconds() - p->start;
-    Amount((double)p->done, done);
-    Amount(seconds > 0 ? (double)p->done / seconds : 0, rate);
+    const double n = (double)(p->done - p->begun);
+    RheoAmount(n, done);
+    RheoAmount(seconds > 0 ? n / seconds : 0, rate);
     Duration(seconds, time);
     RheoLog(PETSC_COMM_SELF, RHEO_LOG_INFO, "%s: %s %s in %s, %s %s/s%s%s", p->title, done, p->unit, time,
             rate, p->unit, *p->note ? ", " : "", p->note);

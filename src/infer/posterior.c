@@ -124,7 +124,7 @@ PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *thet
   rows.weight = weight ? w : NULL;
   PetscCall(RheoRowSourceCreateMemory(p->comm, &rows, &source));
   PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, p->density, p->guarded ? &p->guard : NULL,
-                            &p->training));
+                            p->series, &p->training));
   PetscCall(RheoRowSourceDestroy(&source));
   PetscCall(PetscFree4(t, y, w, record));
   PetscFunctionReturn(RHEO_OK);
@@ -174,7 +174,7 @@ PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior p, RheoReader reader)
   PetscCall(RheoRowSourceCreateFile(p->comm, &file, &layout, streams, &source));
   PetscCall(CheckCount(p, table->n, RheoRowSourceCount(source)));
   const PetscErrorCode code = RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, p->density,
-                                              p->guarded ? &p->guard : NULL, &p->training);
+                                              p->guarded ? &p->guard : NULL, p->series, &p->training);
   PetscCall(RheoRowSourceDestroy(&source)); /* a thread may still be reading where training was stopped */
   PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
@@ -197,6 +197,13 @@ PetscErrorCode RheoPosteriorSetSafeguard(RheoPosterior posterior, const RheoSafe
   PetscFunctionBeginUser;
   posterior->guarded = PETSC_TRUE;
   posterior->guard = *guard;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoPosteriorSetSeries(RheoPosterior posterior, const char *path)
+{
+  PetscFunctionBeginUser;
+  posterior->series = path ? RheoIntern(path) : NULL;
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -34,6 +34,9 @@ PetscErrorCode RheoPosteriorTrain(RheoPosterior posterior, int64_t n, const doub
 PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior posterior, RheoReader reader);
 /* Checkpoints of the training to come, and what may stop it (train/checkpoint.h). guard is copied. Not collective. */
 PetscErrorCode RheoPosteriorSetSafeguard(RheoPosterior posterior, const RheoSafeguard *guard);
+/* The file that tells how it goes (train/series.h), unless the deck says train.series: no; NULL, the default: none. Not
+ * collective. */
+PetscErrorCode RheoPosteriorSetSeries(RheoPosterior posterior, const char *path);
 PetscErrorCode RheoPosteriorSave(RheoPosterior posterior, const char *path);                 /* collective */
 PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior *posterior); /* collective */
 

@@ -24,6 +24,7 @@ struct RheoPosterior_ {
   RheoTraining training;
   PetscBool guarded;
   RheoSafeguard guard;
+  const char *series; /* path; NULL: none */
 };
 
 /* ---- data.c: the data as the network sees them ---- */

@@ -1,4 +1,5 @@
 #include "training.h"
+#include "../train/series.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,8 +53,9 @@ static PetscErrorCode Identity(RheoDeck deck, const char **identity)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Run(RheoTrainer trainer, RheoDeck deck, const RheoSafeguard *guard)
+static PetscErrorCode Run(RheoTrainer trainer, RheoDeck deck, const RheoSafeguard *guard, const char *series)
 {
+  RheoSeriesConfig config;
   const char *identity = NULL;
 
   PetscFunctionBeginUser;
@@ -61,6 +63,8 @@ static PetscErrorCode Run(RheoTrainer trainer, RheoDeck deck, const RheoSafeguar
     PetscCall(Identity(deck, &identity));
     PetscCall(RheoTrainerSetSafeguard(trainer, guard, identity));
   }
+  PetscCall(RheoDeckRead(deck, "train", RheoSeriesKeys, &config));
+  PetscCall(RheoTrainerSetSeries(trainer, config.series ? series : NULL, config.every));
   PetscCall(RheoTrainerRun(trainer));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -91,7 +95,7 @@ static PetscErrorCode Fit(RheoDensity density, uint64_t seed, RheoRowSource sour
 }
 
 PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource source, RheoDensity density,
-                               const RheoSafeguard *guard, RheoTraining *training)
+                               const RheoSafeguard *guard, const char *series, RheoTraining *training)
 {
   RheoParams params = RheoDensityParams(density);
   const RheoHistory *history;
@@ -109,7 +113,7 @@ PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource sourc
   PetscCall(RheoTrainerSetObjective(trainer, RheoDensityObjective(density), RheoDensityModel(density),
                                     RheoDensityScope(density)));
   PetscCall(RheoTrainerSetParams(trainer, params, RheoDensityValues(density)));
-  const PetscErrorCode code = Run(trainer, deck, guard);
+  const PetscErrorCode code = Run(trainer, deck, guard, series);
   if (code == RHEO_STOPPED) PetscCall(RheoTrainerDestroy(&trainer));
   PetscCall(code);
   PetscCall(RheoTrainerGetReason(trainer, &training->reason));

@@ -157,8 +157,8 @@ PetscErrorCode RheoTransportTrain(RheoTransport t)
                          .width = {RheoDataSetSize(t->target), c},
                          .value = {x, c ? context : NULL}};
   PetscCall(RheoRowSourceCreateMemory(t->comm, &rows, &source));
-  PetscCall(
-      RheoTrainingRun(t->deck, t->seed, source, t->density, t->guarded ? &t->guard : NULL, &t->training));
+  PetscCall(RheoTrainingRun(t->deck, t->seed, source, t->density, t->guarded ? &t->guard : NULL, t->series,
+                            &t->training));
   PetscCall(RheoRowSourceDestroy(&source));
   model->source = NULL;
   model->n_source = 0;
@@ -182,6 +182,13 @@ PetscErrorCode RheoTransportSetSafeguard(RheoTransport t, const RheoSafeguard *g
   PetscFunctionBeginUser;
   t->guarded = PETSC_TRUE;
   t->guard = *guard;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportSetSeries(RheoTransport t, const char *path)
+{
+  PetscFunctionBeginUser;
+  t->series = path ? RheoIntern(path) : NULL;
   PetscFunctionReturn(RHEO_OK);
 }
 

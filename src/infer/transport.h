@@ -28,6 +28,8 @@ PetscErrorCode RheoTransportCreate(RheoDeck deck, RheoTransport *transport);
 PetscErrorCode RheoTransportDestroy(RheoTransport *transport);
 /* Checkpoints of the training to come, and what may stop it (train/checkpoint.h). guard is copied. Not collective. */
 PetscErrorCode RheoTransportSetSafeguard(RheoTransport transport, const RheoSafeguard *guard);
+/* As RheoPosteriorSetSeries. Not collective. */
+PetscErrorCode RheoTransportSetSeries(RheoTransport transport, const char *path);
 PetscErrorCode RheoTransportTrain(RheoTransport transport);
 PetscErrorCode RheoTransportSave(RheoTransport transport, const char *path);
 /* A model does not need the data it was trained on, unless these are where samples start or what checks compare with. */

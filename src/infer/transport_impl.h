@@ -17,6 +17,7 @@ struct RheoTransport_ {
   RheoTraining training;
   PetscBool guarded;
   RheoSafeguard guard;
+  const char *series; /* path; NULL: none */
 };
 
 /* ---- transport_source.c: what samples start from ---- */

@@ -96,9 +96,9 @@ static PetscErrorCode ShardGradient(RheoTrainer trainer, int shard)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static double CurrentRate(const RheoTrainer trainer)
+double RheoTrainerRate(const RheoTrainer trainer, int64_t step)
 {
-  return RheoScheduleRate(&trainer->config, trainer->state.step, trainer->total, trainer->state.lr_factor);
+  return RheoScheduleRate(&trainer->config, step, trainer->total, trainer->state.lr_factor);
 }
 
 /* The gradient's slice is still to be multiplied by scale. */
@@ -110,7 +110,7 @@ static PetscErrorCode Update(RheoTrainer trainer, double scale)
   PetscFunctionBeginUser;
   PetscCall(RheoEventBegin(RHEO_EVENT_UPDATE));
   state->update++;
-  RheoOptimiserStep(&trainer->optimiser, config, state->update, CurrentRate(trainer), scale,
+  RheoOptimiserStep(&trainer->optimiser, config, state->update, RheoTrainerRate(trainer, state->step), scale,
                     trainer->gradient, state->p, state->m, state->v);
   if (state->average)
     RheoOptimiserAverage(&trainer->optimiser, config->ema, state->update, state->p, state->average);
@@ -209,25 +209,25 @@ static PetscErrorCode ValidateKept(RheoTrainer trainer, double *loss)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Means over the epoch's steps that were not skipped. */
-static PetscErrorCode EpochMeans(RheoTrainer trainer, double *loss, double *norm, int64_t *n_skipped)
+PetscErrorCode RheoTrainerMeans(RheoTrainer trainer, int64_t first, double *loss, double *norm,
+                                int64_t *n_skipped)
 {
   const RheoTrainState *state = &trainer->state;
   double loss_sum = 0, weight_sum = 0, norm_sum = 0;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoTrainerSumOverShards(trainer, 0, state->batch, LossOfShard, trainer->sums));
+  PetscCall(RheoTrainerSumOverShards(trainer, first, state->batch, LossOfShard, trainer->sums));
   *n_skipped = 0;
-  for (int64_t b = 0; b < state->batch; b++) {
+  for (int64_t b = first; b < state->batch; b++) {
     if (isfinite(state->norm[b])) {
-      loss_sum += trainer->sums[b];
+      loss_sum += trainer->sums[b - first];
       weight_sum += state->weight[b];
       norm_sum += state->norm[b];
     } else
       ++*n_skipped;
   }
   *loss = loss_sum / weight_sum;
-  *norm = norm_sum / (double)(state->batch - *n_skipped);
+  *norm = norm_sum / (double)(state->batch - first - *n_skipped);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -280,11 +280,9 @@ static PetscErrorCode EpochEnd(RheoTrainer trainer, PetscBool *ends)
   int64_t n_skipped = 0, n_steps = state->batch;
 
   PetscFunctionBeginUser;
-  PetscCall(EpochMeans(trainer, &train_loss, &norm, &n_skipped));
+  PetscCall(RheoTrainerMeans(trainer, 0, &train_loss, &norm, &n_skipped));
   PetscCall(ValidateKept(trainer, &validation_loss));
-  state->step--; /* the rate of the last step */
-  rate = CurrentRate(trainer);
-  state->step++;
+  rate = RheoTrainerRate(trainer, state->step - 1);
   state->epoch++;
   state->batch = 0;
   double entry[RHEO_HISTORY_COLUMNS] = {
@@ -292,6 +290,7 @@ static PetscErrorCode EpochEnd(RheoTrainer trainer, PetscBool *ends)
   PetscCall(RheoHistoryAppend(&trainer->history, entry));
   KeepBest(trainer, trainer->sampler.n_validation ? validation_loss : train_loss);
   *ends = Ends(trainer, n_steps, n_skipped);
+  if (*ends || trainer->guard.most >= RHEO_WISH_ROW) PetscCall(RheoSeriesRow(trainer, *ends));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -321,6 +320,7 @@ PetscErrorCode RheoTrainerRun(RheoTrainer trainer)
     PetscCall(RheoWindowResume(trainer));
     RheoGuardResume(trainer);
   }
+  if (!ends) PetscCall(RheoSeriesStart(trainer));
   PetscCall(RheoReportStart(trainer));
   while (!ends) {
     PetscCall(RheoWindowReach(trainer));
@@ -330,9 +330,12 @@ PetscErrorCode RheoTrainerRun(RheoTrainer trainer)
       ends = PETSC_TRUE;
     } else if (StateIsLast(trainer))
       PetscCall(EpochEnd(trainer, &ends));
+    else if (trainer->guard.most == RHEO_WISH_ROW)
+      PetscCall(RheoSeriesRow(trainer, PETSC_FALSE));
     PetscCall(RheoReportStep(trainer));
     PetscCall(RheoGuardStep(trainer, &ends));
   }
+  PetscCall(RheoSeriesEnd(trainer));
   PetscCall(RheoReportEnd(trainer));
   PetscCall(RheoGuardReport(trainer));
   PetscCall(HandOver(trainer));

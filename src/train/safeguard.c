@@ -26,9 +26,6 @@ const RheoKey RheoCheckpointKeys[] = {
     {0}};
 #undef FIELD
 
-/* What a rank may wish; the largest of all ranks' is done. */
-enum { WISH_NOTHING, WISH_CHECKPOINT, WISH_TIME, WISH_SIGNAL };
-
 PetscErrorCode RheoSafeguardRead(RheoDeck deck, const char *folder, RheoSafeguard *guard)
 {
   PetscFunctionBeginUser;
@@ -165,15 +162,16 @@ double RheoGuardWish(RheoTrainer trainer)
   RheoGuard *g = &trainer->guard;
   const RheoCheckpointConfig *config = &g->given.config;
 
-  if (!g->on) return WISH_NOTHING;
+  const double otherwise = RheoSeriesDue(trainer) ? RHEO_WISH_ROW : RHEO_WISH_NOTHING;
+  if (!g->on) return otherwise;
   const double now = RheoSeconds(), begun = g->begun;
   g->begun = now;
   if (begun > 0) g->longest = fmax(g->longest, now - begun);
-  if (g->given.asked && g->given.asked(g->given.context)) return WISH_SIGNAL;
-  if (now + 2 * g->longest + 3 * g->writing > g->deadline) return WISH_TIME;
+  if (g->given.asked && g->given.asked(g->given.context)) return RHEO_WISH_SIGNAL;
+  if (now + 2 * g->longest + 3 * g->writing > g->deadline) return RHEO_WISH_TIME;
   if (g->given.folder && config->minutes > 0 && now - g->written > 60 * config->minutes)
-    return WISH_CHECKPOINT;
-  return WISH_NOTHING;
+    return RHEO_WISH_CHECKPOINT;
+  return otherwise;
 }
 
 static PetscErrorCode Write(RheoTrainer trainer, PetscBool ended)
@@ -213,8 +211,8 @@ PetscErrorCode RheoGuardStep(RheoTrainer trainer, PetscBool *ends)
   if (!g->on) PetscFunctionReturn(RHEO_OK);
   const PetscBool periodic = (PetscBool)(config->steps > 0 || config->minutes > 0), ended = *ends;
   const PetscBool by_steps = (PetscBool)(config->steps > 0 && trainer->state.step % config->steps == 0);
-  if (!ended && g->most >= WISH_TIME) g->stopped = *ends = PETSC_TRUE;
-  if (g->given.folder && (ended ? periodic : by_steps || g->most >= WISH_CHECKPOINT))
+  if (!ended && g->most >= RHEO_WISH_TIME) g->stopped = *ends = PETSC_TRUE;
+  if (g->given.folder && (ended ? periodic : by_steps || g->most >= RHEO_WISH_CHECKPOINT))
     PetscCall(Write(trainer, ended));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -222,7 +220,7 @@ PetscErrorCode RheoGuardStep(RheoTrainer trainer, PetscBool *ends)
 PetscErrorCode RheoGuardReport(RheoTrainer trainer)
 {
   RheoGuard *g = &trainer->guard;
-  const char *why = g->most == WISH_SIGNAL ? "by a signal" : "ahead of the time limit";
+  const char *why = g->most == RHEO_WISH_SIGNAL ? "by a signal" : "ahead of the time limit";
   const long long step = (long long)trainer->state.step;
   char error[128] = "";
 

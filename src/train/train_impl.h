@@ -7,6 +7,7 @@
 #include "../base/log.h"
 #include "../program/plan.h"
 #include "checkpoint.h"
+#include "series.h"
 #include "source_impl.h"
 #include "train.h"
 
@@ -280,12 +281,51 @@ typedef struct {
 /* From a checkpoint or not; ends where that was the end. After it, RheoGuardResume makes the rest of a begun epoch. */
 PetscErrorCode RheoGuardStart(RheoTrainer trainer, PetscBool *ends);
 void RheoGuardResume(RheoTrainer trainer);
-/* What this rank wishes to be done after the step. Not collective. */
+/* What a rank may wish to be done after a step; the largest of all ranks' wishes is, and row too at an epoch's end. */
+enum { RHEO_WISH_NOTHING, RHEO_WISH_ROW, RHEO_WISH_CHECKPOINT, RHEO_WISH_TIME, RHEO_WISH_SIGNAL };
+/* Of this rank, in the step that it is in. Not collective. */
 double RheoGuardWish(RheoTrainer trainer);
 /* After a step, and the epoch's end: does what was wished. ends: training does, and will where it is stopped. Collective. */
 PetscErrorCode RheoGuardStep(RheoTrainer trainer, PetscBool *ends);
 /* RHEO_STOPPED where it was stopped. Collective. */
 PetscErrorCode RheoGuardReport(RheoTrainer trainer);
+
+/* ---- series_file.c: the file of a series, on one rank ---- */
+typedef struct {
+  int descriptor;    /* -1: it could not be opened */
+  int error;         /* errno of the latest attempt */
+  const char *wrong; /* what is there instead of a series, which stays as it is; NULL */
+  PetscBool torn;    /* the last line is not whole */
+  int64_t turn;      /* the one to come */
+} RheoSeriesFile;
+void RheoSeriesFileOpen(const char *path, RheoSeriesFile *file);
+/* Fields that are not known stay empty. */
+void RheoSeriesFilePut(RheoSeriesFile *file, const double value[RHEO_SERIES_COLUMNS],
+                       const PetscBool known[RHEO_SERIES_COLUMNS]);
+void RheoSeriesFileClose(RheoSeriesFile *file);
+
+/* ---- series.c: rows, while a training goes ---- */
+typedef struct {
+  const char *path; /* NULL: no file; the rows are for the progress line then */
+  double every;     /* seconds */
+  PetscBool on, warned;
+  RheoSeriesFile file;
+  double begun, last;              /* when the turn began, and its latest row was; RheoSeconds */
+  int64_t begun_step, last_step;   /* the same in steps */
+  int64_t epoch, batch;            /* up to which step of which epoch rows have told of losses */
+  RheoTrainClock clock;            /* at the latest row */
+  double row[RHEO_SERIES_COLUMNS]; /* the latest one, on rank 0 */
+} RheoSeriesWriter;
+
+/* Start after the state is there, End after the last step. Collective but for Due, of rank 0. */
+PetscErrorCode RheoSeriesStart(RheoTrainer trainer);
+PetscBool RheoSeriesDue(RheoTrainer trainer); /* whether the step that is being taken should have a row */
+PetscErrorCode RheoSeriesRow(RheoTrainer trainer, PetscBool ended);
+PetscErrorCode RheoSeriesEnd(RheoTrainer trainer);
+/* Means over the steps [first, state.batch) of the epoch that were not skipped. Collective. */
+PetscErrorCode RheoTrainerMeans(RheoTrainer trainer, int64_t first, double *loss, double *norm,
+                                int64_t *n_skipped);
+double RheoTrainerRate(const RheoTrainer trainer, int64_t step); /* the learning rate of a step */
 
 /* ---- report.c: what a training says on stderr ---- */
 PetscErrorCode
@@ -332,6 +372,7 @@ struct RheoTrainer_ {
   RheoTrainReason reason;
   RheoTrainClock clock;
   RheoGuard guard;
+  RheoSeriesWriter series;
   RheoProgress progress;  /* NULL: quiet */
   PetscErrorCode failure; /* noted on this rank */
 };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,6 +92,46 @@ static void TerminalsGetABar(void **state)
   free(text);
 }
 
+/* A bar that is wider than the terminal could not be wiped. */
+static void BarsFitTheTerminal(void **state)
+{
+  enum { COLUMNS = 50 };
+  struct winsize narrow = {.ws_col = COLUMNS, .ws_row = 20};
+  RheoProgress progress;
+  (void)state;
+  Capture capture = CaptureStart(STDERR_FILENO, 1);
+  assert_int_equal(ioctl(STDERR_FILENO, TIOCSWINSZ, &narrow), 0);
+  OK(RheoProgressCreate(PETSC_COMM_WORLD, "train", "samples", 1000, &progress));
+  usleep(110000);
+  OK(RheoProgressUpdate(progress, 300, "a note that is much too long for such a terminal"));
+  char *text = CaptureEnd(&capture);
+  if (!Rank()) {
+    const char *bar = strstr(text, "\r\033[Ktrain [#");
+    assert_non_null(bar);
+    assert_int_equal(strlen(bar + 4), COLUMNS - 1);
+  }
+  free(text);
+  capture = CaptureStart(STDERR_FILENO, 0);
+  OK(RheoProgressDestroy(&progress));
+  free(CaptureEnd(&capture));
+}
+
+/* What an earlier run has done counts for no speed. */
+static void ProgressMayBeginLater(void **state)
+{
+  RheoProgress progress;
+  (void)state;
+  Capture capture = CaptureStart(STDERR_FILENO, 0);
+  OK(RheoProgressCreate(PETSC_COMM_WORLD, "train", "samples", 1000, &progress));
+  OK(RheoProgressBegin(progress, 900));
+  assert_false(RheoProgressIsDue(progress));
+  OK(RheoProgressUpdate(progress, 950, NULL));
+  OK(RheoProgressDestroy(&progress));
+  char *text = CaptureEnd(&capture);
+  if (!Rank()) assert_non_null(strstr(text, "train: 50 samples in "));
+  free(text);
+}
+
 static void FoldersAreMade(void **state)
 {
   (void)state;
@@ -136,7 +177,8 @@ int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(LinesComeFromRankZero), cmocka_unit_test(BatchJobsGetOneLine),
-      cmocka_unit_test(TerminalsGetABar),      cmocka_unit_test(FoldersAreMade),
+      cmocka_unit_test(TerminalsGetABar),      cmocka_unit_test(BarsFitTheTerminal),
+      cmocka_unit_test(ProgressMayBeginLater), cmocka_unit_test(FoldersAreMade),
       cmocka_unit_test(RunsAreWrittenDown),
   };
   return RUN_TESTS(argc, argv, tests);
