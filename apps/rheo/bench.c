@@ -73,7 +73,7 @@ static PetscErrorCode Bench(Run *run)
 {
   RheoYaml yaml = RheoYamlStdout(run->comm);
   PetscBool wanted[N_BENCH] = {PETSC_FALSE};
-  char known[256] = "";
+  char known[1024] = "";
   BenchConfig config;
 
   PetscFunctionBeginUser;
@@ -99,22 +99,24 @@ const Verb Verb_Bench = {
     .summary = "speed as ratios: of the matrix-product rate, of PyTorch, of two ranks to one, of SciPy",
     .usage = "[-bench_run dense,spline,ranks,assignment,cfm,cnf_nll,sampling,latency,stream,scaling] "
              "[-bench_seconds 3]",
-    .text = "  dense: training a 5x256 SiLU network at batch 1024, as a fraction of the best matrix-product "
-            "rate in the same run. spline: training\n"
-            "  sbi's default flow, against PyTorch where it is installed. ranks: two ranks against one. "
-            "assignment:\n"
-            "  optimal assignments as couplings need them, against SciPy where it is installed. "
-            "cfm: flow matching, and cnf_nll: maximum\n  likelihood of a continuous flow, against PyTorch. "
-            "sampling: a neural ODE's "
-            "evaluations, against PyTorch, and how many of them\n  the rule for steps costs. "
-            "latency: one\n  sample and one density of sbi's default flow at a time, as a simulation code "
-            "asks for them "
-            "(rheo_embed.h), in microseconds.\n  scaling: training on 1, 2, 4, ... ranks up to those "
-            "started, what ordered "
-            "sums cost against MPI_Allreduce, and a prediction to\n  1024 ranks (tests/bench/README.md of "
-            "the source tree).\n"
-            "  Measure on an idle machine.\n\n"
-            "  example: mpiexec -n 2 rheo bench\n",
+    .text =
+        "  dense: training a 5x256 SiLU network at batch 1024, as a fraction of the best matrix-product "
+        "rate in the same run. spline: training\n"
+        "  sbi's default flow, against PyTorch where it is installed. ranks: two ranks against one. "
+        "assignment:\n"
+        "  optimal assignments as couplings need them, against SciPy where it is installed. "
+        "cfm: flow matching, and cnf_nll: maximum\n  likelihood of a continuous flow, against PyTorch. "
+        "sampling: a neural ODE's "
+        "evaluations, against PyTorch, and how many of them\n  the rule for steps costs. "
+        "latency: one\n  sample and one density of sbi's default flow at a time, as a simulation code "
+        "asks for them "
+        "(rheo_embed.h), in microseconds. stream: training on rows that are read as they are needed, as a "
+        "fraction of the speed from memory.\n  scaling: training on 1, 2, 4, ... ranks up to those "
+        "started, what ordered "
+        "sums cost against MPI_Allreduce, and a prediction to\n  1024 ranks (tests/bench/README.md of "
+        "the source tree).\n"
+        "  Measure on an idle machine.\n\n"
+        "  example: mpiexec -n 2 rheo bench\n",
     .sections = (const char *const[]){"bench", NULL},
     .needs_target = PETSC_FALSE,
     .run = Bench,

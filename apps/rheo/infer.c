@@ -110,7 +110,7 @@ static PetscErrorCode Infer(Run *run)
   if (!data.file.n) PetscCall(Truncate(run, &study, &posterior, &rounds));
   if (!data.file.n) PetscCall(SimulateToFile(run, &study, RunPath(run, "data.h5")));
   PetscCall(TrainFromFiles(run, &data.file, RunPath(run, "model.h5"), &posterior));
-  if (plot.figures) PetscCall(PlotTraining(run, posterior));
+  if (plot.figures) PetscCall(PlotTraining(run, RheoPosteriorHistory(posterior), RunPath(run, "series.csv")));
   PetscCall(SamplesDraw(run, &study, posterior, &samples));
   PetscCall(SamplesWrite(run, &study, &samples, RunPath(run, "samples.h5")));
   if (plot.figures) PetscCall(PlotSamples(run, &study, &samples));

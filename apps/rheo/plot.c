@@ -65,6 +65,26 @@ static PetscErrorCode PlotData(Run *run, const char *name)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* The series of a training that may still be going on. */
+static PetscErrorCode PlotText(Run *run)
+{
+  RheoYaml yaml = RheoYamlStdout(run->comm);
+  RheoSeries series;
+  const char *wrong;
+  PetscBool drawn;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoSeriesRead(run->comm, run->target, &series, &wrong));
+  const int64_t n = series.n;
+  PetscCall(RheoSeriesFree(&series));
+  RheoInputCheck(!wrong, run->comm, "%s: cannot be drawn: %s", run->target, wrong);
+  RheoInputCheck(n > 1, run->comm, "%s: has no rows to draw yet", run->target);
+  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
+  PetscCall(PlotSeries(run, run->target, &drawn));
+  RheoYamlText(&yaml, "figures", RunPath(run, "figures"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode Plot(Run *run)
 {
   RheoYaml yaml = RheoYamlStdout(run->comm);
@@ -77,11 +97,17 @@ static PetscErrorCode Plot(Run *run)
     PetscCall(TransportPlot(run));
     PetscFunctionReturn(RHEO_OK);
   }
-  RheoInputCheck(run->is_file, run->comm, "%s: rheo plot needs one of Rheo's HDF5 files", run->target);
+  RheoInputCheck(run->is_file || (run->kind && !strcmp(run->kind, "text")), run->comm,
+                 "%s: rheo plot needs one of Rheo's HDF5 files, or the series.csv of a training",
+                 run->target);
+  if (!run->is_file) {
+    PetscCall(PlotText(run));
+    PetscFunctionReturn(RHEO_OK);
+  }
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   if (!strcmp(run->kind, "model")) {
     PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
-    PetscCall(PlotTraining(run, posterior));
+    PetscCall(PlotTraining(run, RheoPosteriorHistory(posterior), SeriesPath(run->target)));
     PetscCall(RheoPosteriorDestroy(&posterior));
   } else if (!strcmp(run->kind, "samples")) {
     if (of_data_set)
@@ -97,11 +123,15 @@ static PetscErrorCode Plot(Run *run)
 
 const Verb Verb_Plot = {
     .name = "plot",
-    .summary = "draw the figures of a file again: corner plot, losses, data",
-    .usage = "FILE.h5 [-plot_corner a,b,...] [-output DIR] [-key value ...]",
-    .text = "  Figures go to DIR/figures as PNG, each with its gnuplot script and data, to be restyled at "
-            "will.\n\n"
-            "  example: rheo plot results/flu/samples.h5 -plot_corner beta,gamma,R0\n",
+    .summary = "draw the figures of a file again: corner plot, losses, training, data",
+    .usage = "FILE.h5|series.csv [-plot_corner a,b,...] [-output DIR] [-key value ...]",
+    .text =
+        "  Figures go to DIR/figures as PNG, each with its gnuplot script and data, to be restyled at "
+        "will. Of a model they are the losses and, from\n"
+        "  the series.csv beside it, how training went: learning rate, gradient norm, speed, communication, "
+        "memory; of a series.csv, also while\n"
+        "  training goes on, the latter.\n\n"
+        "  example: rheo plot results/flu/samples.h5 -plot_corner beta,gamma,R0\n",
     .sections = (const char *const[]){"", "plot", NULL},
     .needs_target = PETSC_TRUE,
     .run = Plot,

@@ -196,13 +196,3 @@ PetscErrorCode PlotSamples(Run *run, const Study *study, const Samples *s)
   PetscCall(PetscFree5(values, truth, chosen_truth, label, place));
   PetscFunctionReturn(RHEO_OK);
 }
-
-PetscErrorCode PlotTraining(Run *run, RheoPosterior posterior)
-{
-  const RheoHistory *h = RheoPosteriorHistory(posterior);
-
-  PetscFunctionBeginUser;
-  PetscCall(
-      RheoPlotLoss(run->comm, run->config.output, "loss", h->n, h->epoch, h->train_loss, h->validation_loss));
-  PetscFunctionReturn(RHEO_OK);
-}

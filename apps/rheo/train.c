@@ -81,7 +81,7 @@ static PetscErrorCode Train(Run *run)
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
   PetscCall(SafeguardOpen(run));
   PetscCall(TrainFromFiles(run, &data.file, path, &posterior));
-  if (plot.figures) PetscCall(PlotTraining(run, posterior));
+  if (plot.figures) PetscCall(PlotTraining(run, RheoPosteriorHistory(posterior), RunPath(run, "series.csv")));
   PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "train", run->deck));
   PetscCall(PrintTraining(&yaml, posterior));
   PetscCall(SafeguardClose(run, ""));

@@ -169,16 +169,14 @@ static PetscErrorCode PlotDensity(Run *run, RheoTransport model, const Transport
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode PlotModel(Run *run, RheoTransport model)
+static PetscErrorCode PlotModel(Run *run, RheoTransport model, const char *series)
 {
-  const RheoHistory *h = RheoTransportHistory(model);
   TransportPlotConfig plot;
   RheoPlane plane;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "plot", TransportPlotKeys, &plot));
-  PetscCall(
-      RheoPlotLoss(run->comm, run->config.output, "loss", h->n, h->epoch, h->train_loss, h->validation_loss));
+  PetscCall(PlotTraining(run, RheoTransportHistory(model), series));
   if (RheoTransportSize(model) < 2) PetscFunctionReturn(RHEO_OK);
   PetscCall(PlotPaths(run, model, &plot, &plane));
   if (RheoTransportSize(model) == 2 && RheoTransportHasLogProb(model) &&
@@ -334,11 +332,7 @@ PetscErrorCode TransportTrain(Run *run)
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
   PetscCall(TrainModel(run, &model));
-  if (plot.figures) {
-    const RheoHistory *h = RheoTransportHistory(model);
-    PetscCall(RheoPlotLoss(run->comm, run->config.output, "loss", h->n, h->epoch, h->train_loss,
-                           h->validation_loss));
-  }
+  if (plot.figures) PetscCall(PlotTraining(run, RheoTransportHistory(model), RunPath(run, "series.csv")));
   PetscCall(PrintTrainingOf(&yaml, model));
   PetscCall(SafeguardClose(run, ""));
   PetscCall(Close(run, &model));
@@ -358,7 +352,7 @@ PetscErrorCode TransportInfer(Run *run)
   PetscCall(TrainModel(run, &model));
   if (run->config.title) RheoYamlText(&yaml, "title", run->config.title);
   PetscCall(SampleModel(run, model, &yaml));
-  if (plot.figures) PetscCall(PlotModel(run, model));
+  if (plot.figures) PetscCall(PlotModel(run, model, RunPath(run, "series.csv")));
   PetscCall(PrintTrainingOf(&yaml, model));
   if (check.run.n != 1 || strcmp(check.run.v[0], "none")) PetscCall(CheckModel(run, model, &yaml));
   RheoYamlText(&yaml, "output", run->config.output);
@@ -433,7 +427,7 @@ PetscErrorCode TransportPlot(Run *run)
 
   PetscFunctionBeginUser;
   PetscCall(Open(run, &model));
-  PetscCall(PlotModel(run, model));
+  PetscCall(PlotModel(run, model, SeriesPath(run->target)));
   RheoYamlText(&yaml, "figures", RunPath(run, "figures"));
   PetscCall(Close(run, &model));
   PetscFunctionReturn(RHEO_OK);

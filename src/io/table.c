@@ -375,3 +375,17 @@ PetscErrorCode RheoFileDeck(MPI_Comm comm, const char *path, const char **kind, 
   RheoInputCheck(good, comm, "%s: is damaged; its deck cannot be read", path);
   PetscFunctionReturn(RHEO_OK);
 }
+
+PetscErrorCode RheoFileOrigin(MPI_Comm comm, const char *path, const char **version, const char **commit,
+                              const char **verb)
+{
+  const char *const names[] = {"version", "commit", "verb"}, **texts[] = {version, commit, verb}, *kind;
+  hid_t file;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoH5Open(comm, path, NULL, &file, &kind));
+  for (int k = 0; k < 3; k++)
+    if (H5Aexists(file, names[k]) <= 0 || RheoH5ReadText(file, names[k], texts[k])) *texts[k] = "";
+  H5Fclose(file);
+  PetscFunctionReturn(RHEO_OK);
+}

@@ -75,3 +75,7 @@ PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **ta
 /* The kind of a Rheo file ("dataset", "samples", "model") and its deck, NULL where it has none; both interned. Reads no more
  * of it, and so verifies no more. Other files, and a deck whose checksum does not fit, are RHEO_ERR_INPUT. Collective. */
 PetscErrorCode RheoFileDeck(MPI_Comm comm, const char *path, const char **kind, const char **deck);
+/* What made it: version and commit of the library, and the verb of a table ("" of a model); "" where a file does not say.
+ * Interned. Collective. */
+PetscErrorCode RheoFileOrigin(MPI_Comm comm, const char *path, const char **version, const char **commit,
+                              const char **verb);

@@ -27,6 +27,24 @@ PetscErrorCode RheoPlotCorner(MPI_Comm comm, const char *directory, const char *
 PetscErrorCode RheoPlotLoss(MPI_Comm comm, const char *directory, const char *name, int64_t n,
                             const double *epoch, const double *train, const double *validation);
 
+/* Small multiples over one axis, in two columns: panels of up to two curves each. What lies at marks (n_marks) is divided by a
+ * dashed line in every panel; so are the curves, which do not run on across it. */
+typedef struct {
+  const char *label;                /* of the panel's own axis, with the unit */
+  const char *curve[2];             /* names for a legend; NULL: none. The second one may be absent */
+  const double *value[2];           /* (n) each, NaN left out; NULL: no such curve */
+  PetscBool logarithmic, from_zero; /* the axis */
+} RheoPanel;
+typedef struct {
+  const char *x_label;
+  int64_t n, n_marks;
+  const double *x, *mark; /* (n), (n_marks), ascending */
+  int n_panels;
+  const RheoPanel *panel; /* (n_panels) */
+} RheoMultiples;
+PetscErrorCode RheoPlotMultiples(MPI_Comm comm, const char *directory, const char *name,
+                                 const RheoMultiples *multiples);
+
 /* SBC: one rank histogram per quantity, counts (d, bins), with the band that holds 99 % of the bars of a
  * calibrated posterior (binomial), and the p-value in the title. */
 PetscErrorCode RheoPlotSbc(MPI_Comm comm, const char *directory, const char *name, int d, int bins, int64_t n,
