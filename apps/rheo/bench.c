@@ -110,7 +110,7 @@ const Verb Verb_Bench = {
         "evaluations, against PyTorch, and how many of them\n  the rule for steps costs. "
         "latency: one\n  sample and one density of sbi's default flow at a time, as a simulation code "
         "asks for them "
-        "(rheo_embed.h), in microseconds. stream: training on rows that are read as they are needed, as a "
+        "(rheo_embed.h), in microseconds.\n  stream: training on rows that are read as they are needed, as a "
         "fraction of the speed from memory.\n  scaling: training on 1, 2, 4, ... ranks up to those "
         "started, what ordered "
         "sums cost against MPI_Allreduce, and a prediction to\n  1024 ranks (tests/bench/README.md of "
