@@ -9,6 +9,19 @@
 #include <string.h>
 #include <unistd.h>
 
+PetscBool RheoH5HasRoom(const char *path, size_t n)
+{
+  enum { REST = 1 << 16 };
+  const char *temporary = RheoH5TemporaryPath(path);
+  const int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+
+  if (file < 0) return (PetscBool)(errno != ENOSPC && errno != EDQUOT); /* Create will say what is wrong */
+  const int full = fallocate(file, 0, 0, (off_t)(n + REST)) && (errno == ENOSPC || errno == EDQUOT);
+  close(file);
+  unlink(temporary);
+  return (PetscBool)!full;
+}
+
 hid_t RheoH5Create(MPI_Comm comm, const char *path)
 {
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);

@@ -8,6 +8,12 @@
 
 enum { RHEO_FILE_FORMAT = 1 };
 
+/* Whether a file of n bytes, and names, attributes and the tree besides, can be written at the temporary path of path. HDF5
+ * 1.10 does not survive a file that it cannot close: its clean-up when MPI ends uses what the failed closing has freed. So a
+ * disk, or a quota, without room is noticed before HDF5 sees it; where the file system cannot tell, it has room. Before Create,
+ * on one rank. */
+PetscBool RheoH5HasRoom(const char *path, size_t n);
+
 /* The file that will be path: at its temporary path, over the ranks of comm; negative on failure. HDF5 1.8 and later read
  * it; its metadata carry checksums of their own, and attributes may be of any size. Collective. */
 hid_t RheoH5Create(MPI_Comm comm, const char *path);

@@ -173,17 +173,40 @@ static int WriteAll(MPI_Comm comm, hid_t file, const RheoTable *table)
   return status ? -1 : 0;
 }
 
+/* How large the file becomes, but for what any file has. */
+static size_t Size(const RheoTable *table)
+{
+  size_t n = table->deck ? strlen(table->deck) : 0;
+
+  for (int b = 0; b < table->n_blocks; b++) {
+    const RheoBlock *block = &table->block[b];
+    size_t name = 0, unit = 0; /* the longest is as much room as all of them have */
+    for (int k = 0; k < block->width; k++) {
+      name = PetscMax(name, strlen(block->columns[k]));
+      if (block->units && block->units[k]) unit = PetscMax(unit, strlen(block->units[k]));
+    }
+    n += (size_t)block->width * ((size_t)table->n * H5Tget_size(StoredType(block->store)) + name + unit + 2);
+  }
+  for (int e = 0; e < table->n_extras; e++) n += (size_t)table->extra[e].n * sizeof(double);
+  return n;
+}
+
 PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
 {
   int pulled;
   const uint64_t mine = RheoTablePartialChecksum(table, &pulled);
-  PetscBool good;
+  PetscBool good, room = PETSC_TRUE;
+  PetscMPIInt rank;
 
   PetscFunctionBeginUser;
   PetscCall(RheoEventBegin(RHEO_EVENT_WRITE));
   PetscCall(RheoAgree(comm, (PetscBool)!pulled, &good));
   PetscCheck(good, comm, PETSC_ERR_FILE_READ, "%s: rows to be written cannot be read", path);
   PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) room = RheoH5HasRoom(path, Size(table));
+  PetscCall(RheoAgree(comm, room, &room));
+  RheoInputCheck(room, comm, "%s: cannot be written: no space left on device", path);
   const hid_t file = RheoH5Create(comm, path);
   PetscCall(RheoAgree(comm, (PetscBool)(file >= 0), &good));
   RheoInputCheck(good, comm, "%s: cannot be created; is the folder there and writable?", path);

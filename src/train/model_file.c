@@ -132,20 +132,10 @@ static int WriteAll(hid_t file, const RheoModelFile *model)
   return status ? -1 : 0;
 }
 
-/* HDF5 1.10 does not survive a file that it cannot close: its clean-up when MPI ends uses what the failed closing has freed.
- * So a disk, or a quota, without room for the file is noticed before HDF5 sees it. */
-static PetscBool HasRoom(const char *path, const RheoModelFile *model)
+static size_t Size(const RheoModelFile *model)
 {
-  enum { REST = 1 << 16 }; /* names, attributes, the tree */
-  const size_t n = RheoParamsSize(model->params) * sizeof(float) * (model->m && model->v ? 3 : 1) +
-                   (size_t)model->history.n * SERIES * sizeof(double) +
-                   (model->deck ? strlen(model->deck) : 0) + REST;
-  const int file = open(RheoH5TemporaryPath(path), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-  if (file < 0) return PETSC_FALSE;
-  const int full = fallocate(file, 0, 0, (off_t)n) && (errno == ENOSPC || errno == EDQUOT);
-  close(file);
-  unlink(RheoH5TemporaryPath(path));
-  return full ? PETSC_FALSE : PETSC_TRUE;
+  return RheoParamsSize(model->params) * sizeof(float) * (model->m && model->v ? 3 : 1) +
+         (size_t)model->history.n * SERIES * sizeof(double) + (model->deck ? strlen(model->deck) : 0);
 }
 
 PetscErrorCode RheoModelWrite(MPI_Comm comm, const char *path, const RheoModelFile *model)
@@ -156,7 +146,7 @@ PetscErrorCode RheoModelWrite(MPI_Comm comm, const char *path, const RheoModelFi
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0) {
-    const hid_t file = HasRoom(path, model) ? RheoH5Create(PETSC_COMM_SELF, path) : -1;
+    const hid_t file = RheoH5HasRoom(path, Size(model)) ? RheoH5Create(PETSC_COMM_SELF, path) : -1;
     status = file < 0 || WriteAll(file, model);
     if (file >= 0 && H5Fclose(file) < 0) status = -1;
   }

@@ -159,6 +159,21 @@ if mount -t tmpfs -o size=2m tmpfs disk 2> /dev/null; then
   rm disk/filler
   start 1 disk/run > out 2> err || { cat err; fail "full: does not go on"; }
   cmp whole/model.h5 disk/run/model.h5 || fail "other bytes after a full disk"
+  # Tables: too large for the disk, or for what is left of it; one line, and the program ends as it should.
+  too_large() { # RANKS FILE OPTIONS
+    status=0
+    "$RHEO_MPIEXEC" --oversubscribe -n "$1" "$rheo" "${@:3}" > out 2> err || status=$?
+    [ $status -eq 2 ] || { cat err; fail "full: status $status of ${*:3}"; }
+    [ "$(grep -c "rheo: error: $2: cannot be written: no space left" err)" -eq 1 ] || { cat err; fail "full: no line about $2"; }
+    ! grep -qi 'exited on signal\|segmentation' err || { cat err; fail "full: a crash"; }
+    [ ! -e "$2" ] && [ ! -e "$2.tmp" ] || fail "full: something is left of $2"
+  }
+  mkdir disk/tables
+  dd if=/dev/zero of=disk/filler bs=1k count=4000 2> /dev/null || true
+  truncate -s -100k disk/filler
+  cp whole/model.h5 model.h5
+  too_large 1 disk/tables/samples.h5 sample model.h5 -output disk/tables -sample_n 20000
+  too_large 3 disk/tables/samples.h5 sample model.h5 -output disk/tables -sample_n 20000
   umount disk
   trap - EXIT
 else
