@@ -5,8 +5,10 @@
 #include <base/checksum.h>
 #include <io/hdf5.h>
 #include <io/journal.h>
+#include <io/reader.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LONGEST_PIECE = 4096, PACK_BYTES = 1 << 24 };
 
@@ -323,25 +325,61 @@ static PetscErrorCode SimulateShare(Work *w, int64_t begin, int64_t end)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Whether path is what this run would write: a file is a function of deck and build. Rank 0 looks. */
-static PetscErrorCode IsThere(Run *run, const char *path, PetscBool *there)
+/* Whether path says of itself that it is what this run would write: a file is a function of deck and build. Where simulations are
+ * kept beside it, a later run has begun to make it anew. On one rank. */
+static PetscBool IsOurs(const char *path, const char *folder, const char *deck, int64_t n)
 {
-  const char *text, *kind, *commit, *deck = NULL;
-  PetscMPIInt rank;
-  int same = 0;
+  const char *kind, *version, *commit, *text = NULL;
+  int64_t rows = -1;
+
+  if (!access(folder, F_OK) || H5Fis_hdf5(path) <= 0) return PETSC_FALSE;
+  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (file < 0) return PETSC_FALSE;
+  const int read = !RheoH5ReadText(file, "kind", &kind) && !RheoH5ReadText(file, "version", &version) &&
+                   !RheoH5ReadText(file, "commit", &commit) && !RheoH5ReadInt(file, "rows", &rows) &&
+                   !RheoH5ReadDeck(file, &text) && text;
+  H5Fclose(file);
+  return (PetscBool)(read && !strcmp(kind, "dataset") && !strcmp(version, RheoVersion()) &&
+                     !strcmp(commit, RheoCommit()) && rows == n && !strcmp(text, deck));
+}
+
+/* Whether all of its rows can be read and its checksums fit; one that is damaged is made again, which the checks of whoever
+ * reads it next would end the run for. */
+static PetscErrorCode IsWhole(MPI_Comm comm, const char *path, PetscBool *whole)
+{
+  RheoReader reader = NULL;
+  PetscErrorCode code;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoDeckGetText(run->deck, &text));
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
-  if (rank == 0 && H5Fis_hdf5(path) > 0) {
-    const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    same = file >= 0 && !RheoH5ReadText(file, "kind", &kind) && !RheoH5ReadText(file, "commit", &commit) &&
-           !RheoH5ReadDeck(file, &deck) && deck && !strcmp(kind, "dataset") &&
-           !strcmp(commit, RheoCommit()) && !strcmp(deck, text);
-    if (file >= 0) H5Fclose(file);
-  }
-  PetscCallMPI(MPI_Bcast(&same, 1, MPI_INT, 0, run->comm));
-  *there = (PetscBool)same;
+  RheoErrorSetQuiet(PETSC_TRUE);
+  code = RheoReaderOpen(comm, 1, &path, "dataset", &reader);
+  if (!code) code = RheoReaderScan(reader, NULL, NULL);
+  RheoErrorSetQuiet(PETSC_FALSE);
+  PetscCheck(!code || code == RHEO_ERR_INPUT, PETSC_COMM_SELF, code, "%s", RheoErrorMessage());
+  PetscCall(RheoReaderClose(&reader));
+  *whole = (PetscBool)!code;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode IsThere(const Work *w, const char *path, PetscBool *there)
+{
+  const MPI_Comm comm = w->run->comm;
+  const char *deck;
+  PetscMPIInt rank;
+  int ours = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckGetText(w->run->deck, &deck));
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) ours = IsOurs(path, w->folder, deck, w->config.n);
+  PetscCallMPI(MPI_Bcast(&ours, 1, MPI_INT, 0, comm));
+  *there = (PetscBool)ours;
+  if (!ours) PetscFunctionReturn(RHEO_OK);
+  PetscCall(IsWhole(comm, path, there));
+  if (*there)
+    RheoLog(comm, RHEO_LOG_INFO, "%s: is there, of this very deck", path);
+  else
+    RheoLog(comm, RHEO_LOG_WARNING, "%s: is damaged; it is made again", path);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -356,14 +394,11 @@ PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path)
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &config));
   PetscCall(RheoDeckRead(run->deck, "simulate", SimulateKeys, &work.config));
-  if (run->resumed && work.config.restart) PetscCall(IsThere(run, path, &there));
-  if (there) {
-    RheoLog(run->comm, RHEO_LOG_INFO, "%s: is there, of this very deck", path);
-    PetscFunctionReturn(RHEO_OK);
-  }
   work.seed = (uint64_t)config.seed;
   snprintf(folder, sizeof folder, "%s.parts", path);
   work.folder = RheoIntern(folder);
+  if (run->resumed && work.config.restart) PetscCall(IsThere(&work, path, &there));
+  if (there) PetscFunctionReturn(RHEO_OK);
   table.n = work.config.n;
   RheoRange(run->comm, table.n, &table.begin, &table.end);
   PetscCall(PetscCalloc1(RHEO_SIMULATION_STATUSES, &work.message));

@@ -284,6 +284,7 @@ PetscErrorCode RheoReaderScan(RheoReader r, RheoReaderVisit visit, void *context
   double *value[RHEO_TABLE_BLOCKS];
   int64_t begin, end, width = 0;
   PetscBool good = PETSC_TRUE;
+  const char *unfit = NULL;
   uint64_t *sum;
 
   PetscFunctionBeginUser;
@@ -298,14 +299,14 @@ PetscErrorCode RheoReaderScan(RheoReader r, RheoReaderVisit visit, void *context
                        PetscMin(end, r->file[f].begin + r->file[f].n), value, most, visit, context, &sum[f],
                        &good));
   PetscCall(RheoAgree(r->comm, good, &good));
-  RheoInputCheck(good, r->comm, "%s: is damaged; some of its data cannot be read",
-                 r->n_files > 1 ? "one of the data files" : RheoReaderName(r));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, sum, r->n_files, MPI_UINT64_T, MPI_SUM, r->comm));
-  for (int f = 0; f < r->n_files; f++)
-    RheoInputCheck(sum[f] == r->file[f].checksum, r->comm,
-                   "%s: is damaged; its checksum does not fit its data", r->file[f].path);
+  for (int f = r->n_files - 1; f >= 0; f--)
+    if (sum[f] != r->file[f].checksum) unfit = r->file[f].path;
   PetscCall(PetscFree(sum));
   for (int b = 0; b < r->all.n_blocks; b++) PetscCall(PetscFree(value[b]));
+  RheoInputCheck(good, r->comm, "%s: is damaged; some of its data cannot be read",
+                 r->n_files > 1 ? "one of the data files" : RheoReaderName(r));
+  RheoInputCheck(!unfit, r->comm, "%s: is damaged; its checksum does not fit its data", unfit);
   PetscCall(RheoEventEnd(RHEO_EVENT_READ));
   PetscFunctionReturn(RHEO_OK);
 }

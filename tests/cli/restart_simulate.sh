@@ -184,4 +184,45 @@ mkdir inferred/checkpoint
 # shellcheck disable=SC2086
 "$rheo" infer deck.yaml $more -prior_b_sd 2 -output inferred -simulate_restart no > out 2> err
 [ "$(calls)" = 1200 ] || fail "simulations were taken with -simulate_restart no"
+
+# What lies where data.h5 should be, when an inference goes on: it is taken where it is whole and of this run, else made again; the
+# samples are those of an inference that was never stopped, in any case.
+infer() { # RANKS OPTIONS
+  # shellcheck disable=SC2086
+  timeout 60 "$RHEO_MPIEXEC" --oversubscribe -n "$1" "$rheo" infer deck.yaml $more -output inferred "${@:2}" > out 2> err
+}
+infer 1 || fail "infer"
+cp -r inferred right
+infer 1 -simulate_n 200 && cp inferred/data.h5 fewer.h5
+infer 1 -seed 6 && cp inferred/data.h5 seed.h5
+"$rheo" simulate deck.yaml -simulate_n 300 -output plain > /dev/null 2>&1
+trial() { # NAME SIMULATIONS: with inferred/data.h5 as it is
+  mkdir inferred/checkpoint
+  rm -f inferred/model.h5 inferred/samples.h5
+  : > calls
+  infer $((RANDOM % 2 + 1)) || { cat err; fail "$1: status $?"; }
+  [ "$(calls)" = "$2" ] || { cat err; fail "$1: $(calls) simulations, not $2"; }
+  for file in data model samples; do cmp right/$file.h5 inferred/$file.h5 || fail "$1"; done
+}
+put() { cp "$1" inferred/data.h5; }
+size=$(stat -c %s right/data.h5)
+put right/data.h5; trial whole 0
+rm inferred/data.h5; trial missing 300
+: > inferred/data.h5; trial empty 300
+put deck.yaml; trial text 300
+for name in fewer.h5 seed.h5 plain/data.h5 right/model.h5 right/samples.h5; do put $name; trial $name 300; done
+for length in 100 $((size / 2)) $((size - 1)); do
+  put right/data.h5; truncate -s "$length" inferred/data.h5; trial "cut to $length" 300
+done
+for at in $((size - 4000)) $((size / 2)); do # numbers: only the checksum knows
+  put right/data.h5; flip inferred/data.h5 $at; trial "byte $at turned" 300
+  grep -q 'warning: inferred/data.h5: is damaged; it is made again' err || { cat err; fail "no word of damage"; }
+done
+# A later run that has begun to simulate anew was stopped in that: what it keeps counts, not the data set before it.
+put right/data.h5
+cp -r parts inferred/data.h5.parts
+mkdir inferred/checkpoint
+: > calls
+infer 1 || fail "infer with parts"
+[ "$(calls)" -gt 0 ] || fail "an older data set is taken in place of simulations that were begun later"
 echo "same file after kills, signals and damage"
