@@ -1,4 +1,5 @@
 #include "training.h"
+#include "../train/checkpoint.h"
 #include "../train/series.h"
 #include <stdlib.h>
 #include <string.h>
@@ -56,14 +57,18 @@ static PetscErrorCode Identity(RheoDeck deck, const char **identity)
 static PetscErrorCode Run(RheoTrainer trainer, RheoDeck deck, const RheoSafeguard *guard, const char *series)
 {
   RheoSeriesConfig config;
+  RheoSafeguard unused;
   const char *identity = NULL;
 
   PetscFunctionBeginUser;
+  /* Reading a table is what takes keys that say how a run goes out of the deck's text. Here it happens whoever runs the
+   * training, and before the text is asked for. */
+  PetscCall(RheoSafeguardRead(deck, NULL, &unused));
+  PetscCall(RheoDeckRead(deck, "train", RheoSeriesKeys, &config));
   if (guard) {
     PetscCall(Identity(deck, &identity));
     PetscCall(RheoTrainerSetSafeguard(trainer, guard, identity));
   }
-  PetscCall(RheoDeckRead(deck, "train", RheoSeriesKeys, &config));
   PetscCall(RheoTrainerSetSeries(trainer, config.series ? series : NULL, config.every));
   PetscCall(RheoTrainerRun(trainer));
   PetscFunctionReturn(RHEO_OK);
