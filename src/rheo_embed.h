@@ -8,7 +8,16 @@
  * MPI and PETSc may be running already or not. Communicators are Fortran handles: MPI_Comm_c2f(comm) in C, comm or
  * comm%MPI_VAL in Fortran. Strings end with a zero byte. Every function that returns an int returns one of the codes below
  * and, where that is not RHEO_DONE, leaves a message in rheo_error. What fails on one rank of a collective call may fail on that
- * rank only; a host should then bring all of them down or back together.
+ * rank only; a host should then bring all of them down or back together. What a call sets through a pointer (a model, a
+ * workspace, a feed, a number of rows) is NULL or 0 after a failure, whatever it was before. Mistakes of MPI within the library,
+ * on its copies of communicators, are such codes too.
+ *
+ * Threads: all calls but rheo_sample and rheo_log_prob of discrete flows take turns within a process, with one lock, and need
+ * MPI_THREAD_SERIALIZED at least where more than one thread makes them. A collective call keeps its turn while it waits for the
+ * other ranks (rheo_start, rheo_end, loading, opening, closing, training); rheo_feed_put does not, while it waits for trainers. So
+ * threads may put into feeds of their own at the same time, but collective calls have to be made in one order on all ranks, on
+ * whatever communicators they are, as if one thread made them: with two threads that close two feeds, one rank may wait in the
+ * first for another that waits in the second.
  */
 #ifndef RHEO_EMBED_H
 #define RHEO_EMBED_H

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- Records ---- */
 
@@ -101,9 +102,13 @@ static PetscErrorCode CheckSame(const rheo_feed *f)
 static PetscErrorCode Open(int comm, const EmbedFeedType *type, const char *parameters, const char *data,
                            int capacity, rheo_feed *f)
 {
+  const MPI_Comm host = MPI_Comm_f2c(comm);
   int n = 0;
 
   PetscFunctionBeginUser;
+  f->comm = MPI_COMM_NULL;
+  f->record = MPI_DATATYPE_NULL;
+  RheoInputCheck(host != MPI_COMM_NULL, PETSC_COMM_SELF, "no communicator: MPI_COMM_NULL");
   RheoInputCheck(capacity >= 1, PETSC_COMM_SELF, "the capacity of a feed is at least 1 row, got %d",
                  capacity);
   PetscCall(Names(parameters, "parameters", &f->d, NULL));
@@ -113,7 +118,8 @@ static PetscErrorCode Open(int comm, const EmbedFeedType *type, const char *para
   PetscCall(Names(data, "data", &n, f->name));
   f->width = 2 + f->d + f->c;
   f->capacity = capacity;
-  PetscCallMPI(MPI_Comm_dup(MPI_Comm_f2c(comm), &f->comm));
+  PetscCallMPI(MPI_Comm_dup(host, &f->comm));
+  PetscCallMPI(MPI_Comm_set_errhandler(f->comm, MPI_ERRORS_RETURN)); /* not the host's, which may end it */
   PetscCallMPI(MPI_Comm_rank(f->comm, &f->rank));
   PetscCallMPI(MPI_Comm_size(f->comm, &f->size));
   PetscCallMPI(MPI_Type_contiguous(f->width * (int)sizeof(double), MPI_BYTE, &f->record));
@@ -131,8 +137,8 @@ static PetscErrorCode Destroy(rheo_feed **feed)
   *feed = NULL;
   if (!f) PetscFunctionReturn(RHEO_OK);
   if (f->type && f->data) PetscCall(f->type->destroy(f));
-  if (f->type) PetscCallMPI(MPI_Type_free(&f->record));
-  if (f->type) PetscCallMPI(MPI_Comm_free(&f->comm));
+  if (f->record != MPI_DATATYPE_NULL) PetscCallMPI(MPI_Type_free(&f->record));
+  if (f->comm != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&f->comm));
   PetscCall(PetscFree(f->name));
   PetscCall(PetscFree(f));
   PetscFunctionReturn(RHEO_OK);
@@ -152,6 +158,7 @@ static int Opened(PetscErrorCode code, rheo_feed **feed)
 int rheo_feed_to_file(int comm, const char *path, const char *parameters, const char *data, int capacity,
                       rheo_feed **feed)
 {
+  *feed = NULL;
   if (EmbedReady()) return RHEO_INPUT;
   RheoGuestEnter();
   PetscErrorCode code = PetscNew(feed);
@@ -163,6 +170,7 @@ int rheo_feed_to_file(int comm, const char *path, const char *parameters, const 
 int rheo_feed_to_trainers(int comm, int is_trainer, const char *parameters, const char *data, int capacity,
                           rheo_feed **feed)
 {
+  *feed = NULL;
   if (EmbedReady()) return RHEO_INPUT;
   RheoGuestEnter();
   PetscErrorCode code = PetscNew(feed);
@@ -173,8 +181,8 @@ int rheo_feed_to_trainers(int comm, int is_trainer, const char *parameters, cons
 
 /* ---- Use ---- */
 
-static PetscErrorCode Put(rheo_feed *f, PetscBool wait, int64_t index, const double *theta, const double *x,
-                          int failed, PetscBool *done)
+static PetscErrorCode Put(rheo_feed *f, int64_t index, const double *theta, const double *x, int failed,
+                          PetscBool *done)
 {
   double *record;
 
@@ -182,7 +190,7 @@ static PetscErrorCode Put(rheo_feed *f, PetscBool wait, int64_t index, const dou
   RheoInputCheck(!f->is_trainer, PETSC_COMM_SELF, "a rank that trains has nothing to put");
   RheoInputCheck(index >= 0, PETSC_COMM_SELF, "the index of a simulation must be 0 or more, got %lld",
                  (long long)index);
-  PetscCall(f->type->room(f, wait, &record));
+  PetscCall(f->type->room(f, &record));
   *done = (PetscBool)(record != NULL);
   if (!record) PetscFunctionReturn(RHEO_OK);
   Fill(f, index, theta, x, failed, record);
@@ -194,12 +202,18 @@ static PetscErrorCode Put(rheo_feed *f, PetscBool wait, int64_t index, const dou
 static int PutOrNot(rheo_feed *feed, PetscBool wait, int64_t index, const double *theta, const double *x,
                     int failed)
 {
+  const struct timespec pause = {.tv_nsec = 20000};
   PetscBool done = PETSC_FALSE;
   if (EmbedReady()) return RHEO_INPUT;
-  RheoGuestEnter();
-  const PetscErrorCode code = Put(feed, wait, index, theta, x, failed, &done);
-  const int result = EmbedLeave(code);
-  if (result || done) return result;
+  for (
+      ;
+      ;) { /* waiting for a trainer, but not inside: other threads may have to work before it takes anything */
+    RheoGuestEnter();
+    const int result = EmbedLeave(Put(feed, index, theta, x, failed, &done));
+    if (result || done) return result;
+    if (!wait) break;
+    nanosleep(&pause, NULL);
+  }
   return EmbedFail(RHEO_BUSY, "%lld rows are on their way to the ranks that train",
                    (long long)feed->capacity);
 }
@@ -216,21 +230,23 @@ int rheo_feed_try_put(rheo_feed *feed, int64_t index, const double *theta, const
 int rheo_feed_train(rheo_feed *feed, const char *deck, const char *path, int64_t *rows)
 {
   int64_t n = 0;
+  if (rows) *rows = 0;
   if (EmbedReady()) return RHEO_INPUT;
   RheoGuestEnter();
   const int result = EmbedLeave(EmbedFeedTrain(feed, deck, path, &n));
-  if (rows) *rows = n;
+  if (rows && !result) *rows = n;
   return result;
 }
 
 int rheo_feed_close(rheo_feed **feed, int64_t *rows)
 {
   int64_t n = 0;
+  if (rows) *rows = 0;
   if (EmbedReady()) return RHEO_INPUT;
   if (!*feed) return EmbedFail(RHEO_INPUT, "the feed is closed already");
   RheoGuestEnter();
   PetscErrorCode code = (*feed)->type->close(*feed, &n);
   const PetscErrorCode last = Destroy(feed);
-  if (rows) *rows = n;
+  if (rows && !code) *rows = n;
   return EmbedLeave(code ? code : last);
 }

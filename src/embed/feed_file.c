@@ -84,12 +84,11 @@ PetscErrorCode EmbedFeedFileOpen(rheo_feed *f, const char *path)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Room(rheo_feed *f, PetscBool wait, double **to)
+static PetscErrorCode Room(rheo_feed *f, double **to)
 {
   File *file = f->data;
 
   PetscFunctionBeginUser;
-  (void)wait; /* the disk is always ready */
   if (file->held == f->capacity) Flush(f);
   PetscCheck(!file->error, PETSC_COMM_SELF, PETSC_ERR_FILE_WRITE, "%s: rows cannot be kept beside it: %s",
              f->path, strerror(file->error));

@@ -5,7 +5,6 @@
  * end all of them get all records and sort them by index, so that neither order nor ranks are left in the result. */
 #include "../infer/posterior.h"
 #include "../infer/schema.h"
-#include "../train/checkpoint.h"
 #include "embed_impl.h"
 #include <string.h>
 
@@ -69,17 +68,14 @@ static PetscErrorCode Destroy(rheo_feed *f)
 
 /* ---- Ranks that put ---- */
 
-static PetscErrorCode Room(rheo_feed *f, PetscBool wait, double **to)
+static PetscErrorCode Room(rheo_feed *f, double **to)
 {
   Trainers *t = f->data;
-  int free = 1;
+  int free;
 
   PetscFunctionBeginUser;
   *to = NULL;
-  if (wait)
-    PetscCallMPI(MPI_Wait(&t->request[t->now], MPI_STATUS_IGNORE));
-  else
-    PetscCallMPI(MPI_Test(&t->request[t->now], &free, MPI_STATUS_IGNORE));
+  PetscCallMPI(MPI_Test(&t->request[t->now], &free, MPI_STATUS_IGNORE));
   if (free) *to = t->buffer[t->now] + t->held * f->width;
   PetscFunctionReturn(RHEO_OK);
 }
@@ -243,7 +239,6 @@ static PetscErrorCode Train(rheo_feed *f, RheoDeck deck, const char *deck_path, 
 PetscErrorCode EmbedFeedTrain(rheo_feed *f, const char *deck_path, const char *path, int64_t *rows)
 {
   Trainers *t = f->data;
-  RheoSafeguard none;
   RheoDeck deck;
 
   PetscFunctionBeginUser;
@@ -254,8 +249,6 @@ PetscErrorCode EmbedFeedTrain(rheo_feed *f, const char *deck_path, const char *p
   PetscCall(TakeAll(f));
   PetscCall(RheoDeckCreate(t->trainers, &deck));
   PetscCall(RheoDeckLoadFile(deck, deck_path));
-  PetscCall(
-      RheoSafeguardRead(deck, NULL, &none)); /* so that its keys stay out of the model, as in rheo train */
   PetscCall(Train(f, deck, deck_path, path));
   *rows = t->n;
   PetscCall(RheoDeckDestroy(&deck));

@@ -13,23 +13,44 @@ struct rheo_workspace {
   RheoPosteriorOne one; /* NULL where the model has none */
 };
 
-static PetscErrorCode Load(int comm, const char *path, rheo_model *m)
+/* Every rank reads for itself, so that the model needs no communicator that the host might free, or whose errors might end it. */
+static PetscErrorCode Load(const char *path, rheo_model *m)
 {
   PetscFunctionBeginUser;
-  PetscCall(RheoPosteriorLoad(MPI_Comm_f2c(comm), path, &m->posterior));
+  PetscCall(RheoPosteriorLoad(PETSC_COMM_SELF, path, &m->posterior));
   m->d = RheoPosteriorSize(m->posterior);
   m->c = RheoPosteriorDataSize(m->posterior);
   m->has_one = RheoPosteriorHasOne(m->posterior);
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* What all ranks hear where one has failed. */
+static PetscErrorCode Agree(int comm, PetscErrorCode mine, const char *path)
+{
+  const MPI_Comm host = MPI_Comm_f2c(comm);
+  PetscBool good;
+  MPI_Comm copy;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(host != MPI_COMM_NULL, PETSC_COMM_SELF, "no communicator: MPI_COMM_NULL");
+  PetscCallMPI(MPI_Comm_dup(host, &copy));
+  PetscCallMPI(MPI_Comm_set_errhandler(copy, MPI_ERRORS_RETURN));
+  PetscCall(RheoAgree(copy, (PetscBool)!mine, &good));
+  PetscCallMPI(MPI_Comm_free(&copy));
+  if (mine) PetscFunctionReturn(mine);
+  RheoInputCheck(good, PETSC_COMM_SELF,
+                 "%s: cannot be read on every rank; is it on a file system that all nodes share?", path);
+  PetscFunctionReturn(RHEO_OK);
+}
+
 int rheo_model_load(int comm, const char *path, rheo_model **model)
 {
-  if (EmbedReady()) return RHEO_INPUT;
   *model = NULL;
+  if (EmbedReady()) return RHEO_INPUT;
   RheoGuestEnter();
   PetscErrorCode code = PetscNew(model);
-  if (!code) code = Load(comm, path, *model);
+  if (!code) code = Load(path, *model);
+  code = Agree(comm, code, path);
   const int result = EmbedLeave(code);
   if (result) (void)rheo_model_destroy(model);
   return result;
@@ -62,8 +83,8 @@ const char *rheo_model_parameter_name(const rheo_model *model, int k)
 
 int rheo_workspace_create(const rheo_model *model, rheo_workspace **workspace)
 {
-  if (EmbedReady()) return RHEO_INPUT;
   *workspace = NULL;
+  if (EmbedReady()) return RHEO_INPUT;
   RheoGuestEnter();
   PetscErrorCode code = PetscNew(workspace);
   if (!code) {

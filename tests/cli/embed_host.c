@@ -15,13 +15,14 @@
 enum { TRAPS = FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW, SIGNALS = 32, D = 2, C = 5 };
 
 static MPI_Errhandler own_errors;
-static int has_mpi, has_petsc, wrong, petsc_errors;
+static int has_mpi, has_petsc, wrong, petsc_errors, mpi_errors;
 static char what[64];
 
 static void mpi_error(MPI_Comm *comm, int *code, ...)
 {
   (void)comm;
   (void)code;
+  mpi_errors++;
 }
 
 static void signal_handler(int number)
@@ -107,6 +108,7 @@ static void look(void)
     MPI_Errhandler world, self;
     MPI_Comm_get_errhandler(MPI_COMM_WORLD, &world);
     MPI_Comm_get_errhandler(MPI_COMM_SELF, &self);
+    expect(!mpi_errors, "the quiet of its handler");
     expect(world == own_errors, "the world's error handler");
     expect(self == MPI_ERRORS_RETURN, "the error handler of MPI_COMM_SELF");
     MPI_Errhandler_free(&world);
@@ -152,7 +154,7 @@ static void visit(const char *model_path, const char *data)
   double theta[4 * D], lp[4];
   int comm, rank, running = 0;
   rheo_workspace *work;
-  rheo_model *model;
+  rheo_model *model = (rheo_model *)what;
   rheo_feed *feed;
 
   done("rheo_start", rheo_start());
@@ -161,6 +163,8 @@ static void visit(const char *model_path, const char *data)
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   comm = (int)MPI_Comm_c2f(MPI_COMM_WORLD);
   mistake("rheo_model_load of nothing", rheo_model_load(comm, "no.h5", &model));
+  mistake("rheo_model_load on nobody", rheo_model_load((int)MPI_Comm_c2f(MPI_COMM_NULL), model_path, &model));
+  if (model) wrong = fprintf(stderr, "embed_host: a model that could not be loaded is not NULL\n");
   done("rheo_model_load", rheo_model_load(comm, model_path, &model));
   if (wrong) return;
   done("rheo_workspace_create", rheo_workspace_create(model, &work));

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { D = 2, C = 3, N = 400 };
 
@@ -19,7 +20,8 @@ enum { D = 2, C = 3, N = 400 };
   "flow: {stack: [rqs_coupling, lu], repeat: 2, rqs_coupling: {bins: 6, bound: 4},\n"                        \
   "  net: {type: resmlp, hidden: 16, layers: 1, context: glu}}\n"                                            \
   "train: {batch: 50, epochs: 3, shards: 4" of_run "}\n"
-static const char deck_text[] = DECK(""), deck_of_run[] = DECK(", checkpoint: 3");
+static const char deck_text[] = DECK(""),
+                  deck_of_run[] = DECK(", checkpoint: 3, restart: no, time_limit: 60, series: no");
 static const double observed[C] = {1.2, 0.4, 3};
 
 #define DONE(call)                                                                                           \
@@ -67,19 +69,19 @@ static void write_deck(const char *path, const char *text)
   MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* A trained model, in model.h5, and as it was trained. */
-static RheoPosterior trained(void)
+/* A trained model, in path, and as it was trained. */
+static RheoPosterior trained(const char *text, const char *path)
 {
   static double theta[N * D], x[N * C];
   RheoPosterior posterior;
   static RheoDeck deck; /* lives as long as the model does */
   for (int64_t i = 0; i < N; i++) simulate(i, theta + i * D, x + i * C);
-  write_deck("embed.yaml", deck_text);
+  write_deck("embed.yaml", text);
   OK(RheoDeckCreate(PETSC_COMM_WORLD, &deck));
   OK(RheoDeckLoadFile(deck, "embed.yaml"));
   OK(RheoPosteriorCreate(deck, C, &posterior));
   OK(RheoPosteriorTrain(posterior, N, theta, x, NULL));
-  OK(RheoPosteriorSave(posterior, "embed_model.h5"));
+  OK(RheoPosteriorSave(posterior, path));
   return posterior;
 }
 
@@ -87,7 +89,7 @@ static void answers(void **state)
 {
   enum { M = 300 };
   static double theta[M * D], lp[M], right[M * D], right_lp[M], again[M];
-  RheoPosterior posterior = trained();
+  RheoPosterior posterior = trained(deck_text, "embed_model.h5");
   rheo_model *model;
   rheo_workspace *work;
   (void)state;
@@ -165,10 +167,11 @@ static void mistakes(void **state)
 {
   const double bad[C] = {1, NAN, 2};
   double theta[D] = {7, 7};
-  rheo_model *model = NULL, *other;
-  rheo_workspace *work;
-  rheo_feed *feed = NULL;
   char text[40];
+  rheo_model *model = (rheo_model *)(void *)text, *other; /* that it was set at all must show */
+  rheo_workspace *work;
+  rheo_feed *feed = (rheo_feed *)(void *)text;
+  int64_t rows = 7;
   (void)state;
   MISTAKE(rheo_model_load(world(), "nowhere.h5", &model), "nowhere.h5");
   assert_null(model);
@@ -192,12 +195,17 @@ static void mistakes(void **state)
   MISTAKE(rheo_feed_to_file(world(), "feed.h5", "a,,b", "1", 10, &feed), "'a,,b' is not a list");
   MISTAKE(rheo_feed_to_file(world(), "feed.h5", "a", "0", 10, &feed), "0 columns");
   MISTAKE(rheo_feed_to_file(world(), "feed.h5", "a", "1", 0, &feed), "at least 1 row");
+  MISTAKE(rheo_feed_to_file((int)MPI_Comm_c2f(MPI_COMM_NULL), "feed.h5", "a", "1", 1, &feed),
+          "MPI_COMM_NULL");
+  MISTAKE(rheo_model_load((int)MPI_Comm_c2f(MPI_COMM_NULL), "embed_model.h5", &other), "MPI_COMM_NULL");
+  assert_null(other);
   MISTAKE(rheo_feed_to_trainers(world(), 1, "a", "1", 10, &feed), "one has to simulate");
   DONE(rheo_feed_to_file(world(), "feed.h5", "a", "1", 10, &feed));
   MISTAKE(rheo_feed_put(feed, -1, theta, theta, 0), "index");
   MISTAKE(rheo_feed_train(feed, "embed.yaml", "none.h5", NULL), "opened to train");
-  MISTAKE(rheo_feed_close(&feed, NULL), "no simulation was put");
+  MISTAKE(rheo_feed_close(&feed, &rows), "no simulation was put");
   assert_null(feed);
+  assert_int_equal(rows, 0);
   MISTAKE(rheo_feed_close(&feed, NULL), "closed already");
 }
 
@@ -344,6 +352,15 @@ static void into_a_file(void **state)
   OK(RheoTableDestroy(&table));
 }
 
+/* What only says how a run goes is no part of a model, nor does it hinder whoever reads no such keys. */
+static void of_run(void **state)
+{
+  (void)state;
+  OK(RheoPosteriorDestroy(&(RheoPosterior){trained(deck_text, "embed_model.h5")}));
+  OK(RheoPosteriorDestroy(&(RheoPosterior){trained(deck_of_run, "embed_of_run.h5")}));
+  same_files("embed_model.h5", "embed_of_run.h5");
+}
+
 /* Each rank has a capacity of its own: what the roomiest sends at once must not run over in the others. */
 static void uneven(void **state)
 {
@@ -391,7 +408,7 @@ static void to_trainers(void **state)
   int64_t rows;
   (void)state;
   if (size == 1) return;
-  OK(RheoPosteriorDestroy(&(RheoPosterior){trained()}));
+  OK(RheoPosteriorDestroy(&(RheoPosterior){trained(deck_text, "embed_model.h5")}));
   write_deck("embed.yaml", deck_of_run); /* how often to save is no part of a model */
   write_deck("embed_wrong.yaml", "prior: {a: {family: normal, mean: 1, sd: 2}}\ntrain: {batsch: 3}\n");
   DONE(rheo_feed_to_trainers(world(), is_trainer, "a, b", "3", 10, &feed));
@@ -460,6 +477,73 @@ static void not_trained(void **state)
   DONE(rheo_feed_close(&feed, NULL));
 }
 
+typedef struct {
+  rheo_feed *feed;
+  int failed;
+} Putter;
+
+static void *put_many(void *context)
+{
+  Putter *p = context;
+  for (int64_t i = 0; i < 40 && !p->failed; i++) p->failed = rheo_feed_put(p->feed, i, observed, observed, 0);
+  return NULL;
+}
+
+/* A thread that waits for a trainer must let others work: here the trainer takes nothing until they have. */
+static void threads_that_put(void **state)
+{
+  int size, rank = rank_of(MPI_COMM_WORLD, &size), threads = 0;
+  rheo_feed *waits, *file;
+  pthread_t thread;
+  Putter putter = {0};
+  char path[40];
+  (void)state;
+  MPI_Query_thread(&threads);
+  if (size == 1 || threads < MPI_THREAD_MULTIPLE) skip();
+  snprintf(path, sizeof path, "feed_of_%d.h5", rank);
+  DONE(rheo_feed_to_trainers(world(), rank == 0, "2", "3", 4, &waits));
+  putter.feed = waits;
+  if (rank) assert_int_equal(pthread_create(&thread, NULL, put_many, &putter), 0);
+  DONE(rheo_feed_to_file((int)MPI_Comm_c2f(MPI_COMM_SELF), path, "2", "3", 4, &file));
+  usleep(rank ? 100000 : 0);
+  for (int64_t i = 0; i < 20; i++) DONE(rheo_feed_put(file, i, observed, observed, 0));
+  DONE(rheo_feed_close(&file, NULL));
+  int word = 1; /* the trainer takes nothing before all others have got here */
+  if (rank)
+    MPI_Ssend(&word, 1, MPI_INT, 0, 5, MPI_COMM_WORLD);
+  else
+    for (int r = 1; r < size; r++) MPI_Recv(&word, 1, MPI_INT, r, 5, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+  if (rank) pthread_join(thread, NULL);
+  assert_int_equal(putter.failed, 0);
+  DONE(rheo_feed_close(&waits, NULL));
+}
+
+/* The host's communicator keeps its handler, and a model outlives it. */
+static void communicator_of_the_host(void **state)
+{
+  MPI_Errhandler host, now;
+  rheo_model *model;
+  MPI_Comm comm;
+  (void)state;
+  MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+  MPI_Comm_set_errhandler(comm, MPI_ERRORS_ARE_FATAL);
+  MPI_Comm_get_errhandler(comm, &host);
+  DONE(rheo_model_load((int)MPI_Comm_c2f(comm), "embed_model.h5", &model));
+  MPI_Comm_get_errhandler(comm, &now);
+  assert_true(now == host);
+  MPI_Errhandler_free(&host);
+  MPI_Errhandler_free(&now);
+  MPI_Comm_free(&comm); /* a model does not need it any more */
+  rheo_workspace *work;
+  const double bad[C] = {1, NAN, 2};
+  double theta[D];
+  DONE(rheo_workspace_create(model, &work));
+  MISTAKE(rheo_sample(model, work, bad, 1, 0, 1, theta, NULL), "value 2");
+  DONE(rheo_sample(model, work, observed, 1, 0, 1, theta, NULL));
+  DONE(rheo_workspace_destroy(&work));
+  DONE(rheo_model_destroy(&model));
+}
+
 static int start(void **state)
 {
   (void)state;
@@ -474,9 +558,24 @@ static int end(void **state)
 
 static void before_start(void **state)
 {
-  rheo_model *model = NULL;
-  (void)state;
+  rheo_model *model = (rheo_model *)state;
+  rheo_workspace *work = (rheo_workspace *)state;
+  rheo_feed *feed = (rheo_feed *)state;
+  int64_t rows = 7;
   MISTAKE(rheo_model_load(world(), "embed_model.h5", &model), "rheo_start");
+  assert_null(model);
+  MISTAKE(rheo_workspace_create(NULL, &work), "rheo_start");
+  assert_null(work);
+  MISTAKE(rheo_feed_to_file(world(), "feed.h5", "a", "1", 10, &feed), "rheo_start");
+  assert_null(feed);
+  feed = (rheo_feed *)state;
+  MISTAKE(rheo_feed_to_trainers(world(), 1, "a", "1", 10, &feed), "rheo_start");
+  assert_null(feed);
+  MISTAKE(rheo_feed_train(NULL, "embed.yaml", "none.h5", &rows), "rheo_start");
+  assert_int_equal(rows, 0);
+  rows = 7;
+  MISTAKE(rheo_feed_close(&feed, &rows), "rheo_start");
+  assert_int_equal(rows, 0);
   MISTAKE(rheo_end(), "rheo_start");
 }
 
@@ -491,12 +590,19 @@ int main(int argc, char **argv)
       STARTED(threads),
       STARTED(floating_point),
       STARTED(into_a_file),
+      STARTED(of_run),
       STARTED(uneven),
       STARTED(other_columns),
       STARTED(twice),
       STARTED(to_trainers),
       STARTED(pressure),
       STARTED(not_trained),
+      STARTED(threads_that_put),
+      STARTED(communicator_of_the_host),
   };
-  return RUN_TESTS(argc, argv, tests);
+  int threads, failed;
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &threads);
+  failed = RUN_TESTS(argc, argv, tests);
+  MPI_Finalize();
+  return failed;
 }
