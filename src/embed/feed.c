@@ -205,9 +205,8 @@ static int PutOrNot(rheo_feed *feed, PetscBool wait, int64_t index, const double
   const struct timespec pause = {.tv_nsec = 20000};
   PetscBool done = PETSC_FALSE;
   if (EmbedReady()) return RHEO_INPUT;
-  for (
-      ;
-      ;) { /* waiting for a trainer, but not inside: other threads may have to work before it takes anything */
+  /* Waiting for a trainer, but not inside: other threads may have to work before it takes anything. */
+  for (;;) {
     RheoGuestEnter();
     const int result = EmbedLeave(Put(feed, index, theta, x, failed, &done));
     if (result || done) return result;
