@@ -1,5 +1,6 @@
 /* When a training is saved and when it stops. Ranks agree on both by a number that travels with the norm of the gradient, so
  * that a signal that reaches one rank, or a clock that is ahead, costs no message of its own. */
+#include "../base/event.h"
 #include "../base/log.h"
 #include "../base/provenance.h"
 #include "checkpoint_impl.h"
@@ -186,7 +187,9 @@ static PetscErrorCode Write(RheoTrainer trainer, PetscBool ended)
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(trainer->comm, &rank));
   RheoCheckpointPath(g->given.folder, step, path);
+  PetscCall(RheoEventBegin(RHEO_EVENT_CHECKPOINT));
   PetscCall(RheoCheckpointWrite(trainer, path, ended, &g->error));
+  PetscCall(RheoEventEnd(RHEO_EVENT_CHECKPOINT));
   if (!g->error) {
     g->last = step;
     if (!rank) RheoCheckpointPrune(g->given.folder, g->given.config.keep);

@@ -1,4 +1,5 @@
 /* The rows of the steps to come, window by window. While one window is trained on, the files' part of the next is read. */
+#include "../base/event.h"
 #include "../base/reduce.h"
 #include "train_impl.h"
 #include <stdlib.h>
@@ -205,11 +206,13 @@ PetscErrorCode RheoWindowReach(RheoTrainer trainer)
 
   PetscFunctionBeginUser;
   if (w->number == number && w->epoch == epoch) PetscFunctionReturn(RHEO_OK);
+  PetscCall(RheoEventBegin(RHEO_EVENT_ROWS));
   PetscCall(Load(trainer, epoch, number));
   for (int64_t b = w->first; b < w->end; b++) weight[b] = (double)trainer->batch;
   if (trainer->layout.weight >= 0)
     PetscCall(RheoTrainerSumOverShards(trainer, w->first, w->end, WeightOfShard, weight + w->first));
   trainer->clock.steps += MPI_Wtime() - before;
+  PetscCall(RheoEventEnd(RHEO_EVENT_ROWS));
   PetscFunctionReturn(RHEO_OK);
 }
 

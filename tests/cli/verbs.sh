@@ -65,10 +65,10 @@ for quantity in first_one b sum; do
 done
 for name in map.b map.sum map.log_prob train.validation_loss sbc.b.chi2_p sbc.b.ks_p coverage.mean_error \
   predictive.inside_95; do number infer.out $name; done
-for file in data.h5 model.h5 samples.h5 run.yaml; do [ -s r/$file ] || fail "infer wrote no $file"; done
+for file in data.h5 model.h5 samples.h5 run.yaml series.csv; do [ -s r/$file ] || fail "infer wrote no $file"; done
 is_yaml r/run.yaml
 if command -v gnuplot > /dev/null; then
-  for figure in loss corner sbc coverage predictive; do
+  for figure in loss training corner sbc coverage predictive; do
     [ -s r/figures/$figure.png ] || fail "no figure $figure"
     (cd r/figures && gnuplot $figure.gp) > gnuplot.log 2>&1
     [ ! -s gnuplot.log ] || { fail "gnuplot complains about $figure"; cat gnuplot.log; }
@@ -80,7 +80,7 @@ good quiet "$rheo" infer study/deck.yaml -output q -plot_figures no -check_run n
 [ ! -s quiet.err ] || { fail "-log error is not silent"; cat quiet.err; }
 good logged "$rheo" infer study/deck.yaml -output q -plot_figures no -log_view
 is_yaml logged.out
-for event in Simulate FileRead FileWrite TrainGradient TrainSum TrainUpdate TrainValidate Sample Maximum Calibrate Predict; do
+for event in Simulate FileRead FileWrite TrainRows TrainGradient TrainSum TrainUpdate TrainValidate TrainCheckpoint Sample Maximum Calibrate Predict; do
   grep -Eq "^$event +[1-9]" logged.err || fail "-log_view has no $event"
 done
 mkdir bare # every program but gnuplot: MPI needs some of its own
