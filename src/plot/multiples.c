@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { COLUMNS = 2, WIDTH = 500, HEIGHT = 235, FOOT = 58, HEAD = 26, LEFT = 96, RIGHT = 18, GAP = 16 };
+enum { COLUMNS = 2, WIDTH = 500, HEIGHT = 235, FOOT = 54, HEAD = 26, LEFT = 100, RIGHT = 18, GAP = 16 };
 
 /* The data as blocks, one for each panel, of x and its curves; a blank line where a line is not to run on. */
 static void PutPanel(FILE *data, const RheoMultiples *m, const RheoPanel *p)
@@ -62,9 +62,9 @@ static void Axis(FILE *f, const RheoMultiples *m, const RheoPanel *p)
     fputs("set yrange [0:1]\n", f);
     return;
   }
-  if (p->logarithmic && range[1] > 30 * range[0]) {
-    fprintf(f, "set logscale y\nset yrange [%.6g:%.6g]\n", range[0] / 1.3, range[1] * 1.3);
-    fputs("set format y '10^{%T}'\nset ytics 10\n", f);
+  if (p->logarithmic && range[1] > 20 * range[0]) {
+    fprintf(f, "set logscale y\nset yrange [%.6g:%.6g]\nset format y '10^{%%T}'\nset ytics 10\n",
+            range[0] / 1.3, range[1] * 1.3);
     return;
   }
   if (p->from_zero) range[0] = 0;
@@ -90,7 +90,7 @@ static void Draw(FILE *f, const RheoMultiples *m, const char *name, int k)
   RheoFigureString(f, lowest ? m->x_label : "");
   fputs("\nset label 1 ", f);
   RheoFigureString(f, p->label);
-  fprintf(f, " at screen %.5f, screen %.5f center rotate by 90\n", (column * WIDTH + 22) / width,
+  fprintf(f, " at screen %.5f, screen %.5f center rotate by 90\n", (column * WIDTH + 16) / width,
           0.5 * (top + bottom) / height);
   Axis(f, m, p);
   fprintf(f, "plot '%s.dat' index %d using 1:2 with %s ls 1 lw 1.8%s %s", name, k, with, points,

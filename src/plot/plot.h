@@ -33,7 +33,7 @@ typedef struct {
   const char *label;                /* of the panel's own axis, with the unit */
   const char *curve[2];             /* names for a legend; NULL: none. The second one may be absent */
   const double *value[2];           /* (n) each, NaN left out; NULL: no such curve */
-  PetscBool logarithmic, from_zero; /* the axis */
+  PetscBool logarithmic, from_zero; /* its scale: the former only where values differ by a factor of 20 */
 } RheoPanel;
 typedef struct {
   const char *x_label;

@@ -153,7 +153,7 @@ static PetscErrorCode SetMachine(RheoTrainer trainer, double row[], PetscBool kn
   row[RHEO_SERIES_SAMPLES_PER_S] = (double)(now->rows - then->rows) / mine[0];
   row[RHEO_SERIES_COMMUNICATION] = all[1] / all[0];
   row[RHEO_SERIES_BATCH_STAGE] = all[2] / all[0];
-  row[RHEO_SERIES_MEMORY] = largest / 1e6;
+  row[RHEO_SERIES_MEMORY] = fmax(row[RHEO_SERIES_MEMORY], largest / 1e6); /* Linux counts roughly */
   known[RHEO_SERIES_SAMPLES_PER_S] = (PetscBool)(mine[0] > 0);
   known[RHEO_SERIES_COMMUNICATION] = known[RHEO_SERIES_BATCH_STAGE] = (PetscBool)(all[0] > 0);
   PetscFunctionReturn(RHEO_OK);
