@@ -137,7 +137,8 @@ const Verb Verb_Infer = {
     .summary = "simulate (or read), train, sample, check and draw figures in one go",
     .usage = "DECK [-output DIR] [-key value ...]",
     .text =
-        "  Writes data.h5, model.h5, samples.h5, run.yaml and figures/ into DIR and prints the posterior "
+        "  Writes data.h5, model.h5, samples.h5, series.csv, run.yaml and figures/ into DIR and prints the "
+        "posterior "
         "of the observation, the maximum a\n"
         "  posteriori, the training and the checks. With -data_file it trains on a data set that is "
         "there already. With -truncate_rounds 1 a\n"

@@ -1,159 +1,143 @@
-/* rheo info: what is in a file. */
+/* rheo info: explains a file to a person. */
 #include "verb.h"
-#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-static void PrintChecksum(RheoYaml *yaml, uint64_t checksum)
+void InfoChecksum(RheoYaml *yaml, uint64_t checksum)
 {
   char text[32];
   snprintf(text, sizeof text, "%016llx", (unsigned long long)checksum);
   RheoYamlText(yaml, "checksum", text);
 }
 
-/* A kind of file, and what one does with it. */
-static const struct {
-  const char *kind, *is, *next;
-} Kinds[] = {
-    {"model", "a trained density: its parameters, the state of its optimiser, the history of its training",
-     "rheo sample %s, rheo check %s, rheo plot %s"},
-    {"dataset", "a data set: a row for each simulation, with its parameters and its data",
-     "rheo train DECK.yaml -data_file %s, rheo plot %s"},
-    {"samples", "samples: a row for each, with its log-density and what is derived of it", "rheo plot %s"},
-    {"series", "how a training went, row by row; `tail -f` follows one that still runs", "rheo plot %s"},
-};
-enum { N_KINDS = sizeof Kinds / sizeof *Kinds };
-
-/* After the file was read: of a damaged one nothing is printed. */
-static void PrintHead(const Run *run, const char *kind, RheoYaml *yaml)
+void InfoNext(RheoYaml *yaml, const char *name, const char *format, ...)
 {
-  RheoYamlText(yaml, "file", run->target);
-  RheoYamlText(yaml, "kind", kind);
-  for (int k = 0; k < N_KINDS; k++)
-    if (!strcmp(Kinds[k].kind, kind)) RheoYamlText(yaml, "is", Kinds[k].is);
-  if (run->config.title) RheoYamlText(yaml, "title", run->config.title);
+  char text[2 * PETSC_MAX_PATH_LEN] = "rheo ";
+  va_list arguments;
+
+  va_start(arguments, format);
+  vsnprintf(text + 5, sizeof text - 5, format, arguments);
+  va_end(arguments);
+  RheoYamlText(yaml, name, text);
 }
 
-static PetscErrorCode PrintOrigin(const Run *run, RheoYaml *yaml)
+PetscErrorCode InfoHead(Run *run, RheoYaml *yaml, const char *kind, const char *is)
 {
   const char *version, *commit, *verb;
   char text[256];
 
   PetscFunctionBeginUser;
-  PetscCall(RheoFileOrigin(run->comm, run->target, &version, &commit, &verb));
+  if (run->is_file) PetscCall(RheoFileOrigin(run->comm, run->target, &version, &commit, &verb));
+  RheoYamlText(yaml, "file", run->target);
+  RheoYamlText(yaml, "kind", kind);
+  RheoYamlText(yaml, "is", is);
+  if (!run->is_file) PetscFunctionReturn(RHEO_OK);
+  if (run->config.title) RheoYamlText(yaml, "title", run->config.title);
   snprintf(text, sizeof text, "rheo %s%s%s, commit %s", verb, *verb ? " " : "", version, commit);
   RheoYamlText(yaml, "made_by", text);
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Commands, with the file's own name in them. */
-static void PrintNext(const Run *run, const char *kind, RheoYaml *yaml)
+static const char *BlockMeaning(const char *kind, const char *name)
 {
-  const char *slash = strrchr(run->target, '/'), *name = slash ? slash + 1 : run->target;
-  char text[4 * PETSC_MAX_PATH_LEN];
-  for (int k = 0; k < N_KINDS; k++) {
-    size_t n = 0;
-    if (strcmp(Kinds[k].kind, kind)) continue;
-    for (const char *c = Kinds[k].next; *c && n + PETSC_MAX_PATH_LEN < sizeof text; c++) {
-      if (c[0] == '%' && c[1] == 's') {
-        n += (size_t)snprintf(text + n, PETSC_MAX_PATH_LEN, "%s", name);
-        c++;
-      } else
-        text[n++] = *c;
-    }
-    text[n] = 0;
-    RheoYamlText(yaml, "next", text);
+  static const struct {
+    const char *kind, *name, *meaning;
+  } known[] = {
+      {"dataset", "parameters", "drawn from the prior: what is to be inferred"},
+      {"dataset", "data", "what the simulator made of them: what is observed"},
+      {"dataset", "status", "how the simulation of the row ended; 0 is good"},
+      {"dataset", "weights", "of the rows in training"},
+      {"samples", "parameters", "a sample a row"},
+      {"samples", "derived", "computed from the parameters of the row, as the deck's `derived` says"},
+      {"samples", "log_prob", "log-density of the sample under the model (nats)"},
+      {"samples", "source", "where the sample started"},
+      {"samples", "condition", "under which it was drawn"}};
+
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (!strcmp(kind, known[i].kind) && !strcmp(name, known[i].name)) return known[i].meaning;
+  return NULL;
+}
+
+/* How many rows are of use, and what became of the others. */
+static void PrintStatus(RheoYaml *yaml, const RheoTable *table, const RheoBlock *status)
+{
+  int64_t count[RHEO_SIMULATION_STATUSES] = {0};
+
+  for (int64_t i = 0; i < table->n; i++) {
+    const int s = (int)status->value[i];
+    if (s >= 0 && s < RHEO_SIMULATION_STATUSES) count[s]++;
+  }
+  RheoYamlInt(yaml, "good_rows", count[0]);
+  for (int s = 1; s < RHEO_SIMULATION_STATUSES; s++) {
+    char name[64];
+    if (!count[s]) continue;
+    snprintf(name, sizeof name, "rows_%s", RheoSimulationStatusName((RheoSimulationStatus)s));
+    for (char *c = name; *c; c++)
+      if (*c == ' ') *c = '_';
+    RheoYamlInt(yaml, name, count[s]);
   }
 }
 
-static void PrintLosses(const RheoHistory *h, RheoYaml *yaml)
+static void PrintBlock(RheoYaml *yaml, const RheoTable *table, const RheoBlock *block)
 {
-  const int64_t best = RheoHistoryBest(h);
-  RheoYamlReal(yaml, "best_epoch", h->epoch[best]);
-  RheoYamlReal(yaml, "best_train_loss", h->train_loss[best]);
-  RheoYamlReal(yaml, "best_validation_loss", h->validation_loss[best]);
-  RheoYamlReal(yaml, "last_train_loss", h->train_loss[h->n - 1]);
-  RheoYamlReal(yaml, "last_lr", h->lr[h->n - 1]);
-  RheoYamlReal(yaml, "last_gradient_norm", h->gradient_norm[h->n - 1]);
+  const char *meaning = BlockMeaning(table->kind, block->name);
+
+  RheoYamlOpen(yaml, block->name);
+  if (meaning) RheoYamlText(yaml, "meaning", meaning);
+  RheoYamlInt(yaml, "width", block->width);
+  RheoYamlOpen(yaml, "columns");
+  for (int k = 0; k < block->width; k++) {
+    const RheoSummary s = RheoSummarize(table->n, block->width, block->value, k);
+    RheoYamlOpen(yaml, block->columns[k]);
+    if (block->units && block->units[k][0]) RheoYamlText(yaml, "unit", block->units[k]);
+    RheoYamlReal(yaml, "mean", s.mean);
+    RheoYamlReal(yaml, "sd", s.sd);
+    RheoYamlClose(yaml);
+  }
+  RheoYamlClose(yaml);
+  RheoYamlClose(yaml);
 }
 
-static PetscErrorCode InfoModel(Run *run, RheoYaml *yaml)
+static void TableNext(Run *run, RheoYaml *yaml, PetscBool dataset, PetscBool of_data_set)
 {
-  RheoModelFile file;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoModelRead(run->comm, run->target, &file));
-  PrintHead(run, "model", yaml);
-  PetscCall(PrintOrigin(run, yaml));
-  RheoYamlText(yaml, "estimator", file.estimator);
-  RheoYamlInt(yaml, "parameters", (long long)RheoParamsSize(file.params));
-  RheoYamlInt(yaml, "steps", file.step);
-  RheoYamlInt(yaml, "epochs", file.history.n);
-  if (file.history.n) PrintLosses(&file.history, yaml);
-  PrintChecksum(yaml, RheoModelChecksum(&file));
-  PetscCall(RheoModelFileFree(&file));
-  PetscFunctionReturn(RHEO_OK);
+  RheoYamlOpen(yaml, "next");
+  InfoNext(yaml, "draw_it", "plot %s", run->target);
+  if (dataset)
+    InfoNext(yaml, "train_on_it", "train DECK.yaml -data_file %s -output DIR", run->target);
+  else if (!of_data_set)
+    InfoNext(yaml, "compare_it", "check %s -check_reference OTHER_SAMPLES.h5", run->target);
+  RheoYamlClose(yaml);
 }
 
 static PetscErrorCode InfoTable(Run *run, RheoYaml *yaml)
 {
   RheoTable *table;
+  PetscBool of_data_set;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
   PetscCall(RheoTableRead(run->comm, run->target, NULL, PETSC_TRUE, &table));
-  PrintHead(run, run->kind, yaml);
-  PetscCall(PrintOrigin(run, yaml));
+  const PetscBool dataset = (PetscBool)!strcmp(run->kind, "dataset");
+  PetscCall(InfoHead(
+      run, yaml, run->kind,
+      dataset ? "a data set to train on, one simulation a row; it is whole, for it is written when all of "
+                "its rows are there"
+      : of_data_set ? "samples of a model of a data set, one a row"
+                    : "samples of the posterior of one observation, or points and their density, one a row"));
+  const RheoBlock *status = RheoTableBlock(table, "status");
   RheoYamlInt(yaml, "rows", table->n);
+  if (dataset && status && status->width == 1) PrintStatus(yaml, table, status);
   RheoYamlOpen(yaml, "blocks");
-  for (int b = 0; b < table->n_blocks; b++) {
-    const RheoBlock *block = &table->block[b];
-    RheoYamlOpen(yaml, block->name);
-    for (int k = 0; k < block->width; k++) {
-      const RheoSummary s = RheoSummarize(table->n, block->width, block->value, k);
-      RheoYamlOpen(yaml, block->columns[k]);
-      if (block->units && block->units[k][0]) RheoYamlText(yaml, "unit", block->units[k]);
-      RheoYamlReal(yaml, "mean", s.mean);
-      RheoYamlReal(yaml, "sd", s.sd);
-      RheoYamlClose(yaml);
-    }
-    RheoYamlClose(yaml);
-  }
+  for (int b = 0; b < table->n_blocks; b++)
+    if (!dataset || &table->block[b] != status) PrintBlock(yaml, table, &table->block[b]);
   RheoYamlClose(yaml);
-  PrintChecksum(yaml, table->checksum);
+  const RheoExtra *observation = RheoTableExtra(table, "observation");
+  if (observation && observation->n <= 100)
+    RheoYamlReals(yaml, "observation", observation->n, observation->value);
+  InfoChecksum(yaml, table->checksum);
+  TableNext(run, yaml, dataset, of_data_set);
   PetscCall(RheoTableDestroy(&table));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* The last value of every column that has one, and what it means. */
-static PetscErrorCode InfoSeries(Run *run, RheoYaml *yaml)
-{
-  RheoSeries series;
-  const char *wrong;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoSeriesRead(run->comm, run->target, &series, &wrong));
-  const int64_t n = series.n, latest = RheoSeriesLatest(&series);
-  const double turns = n ? series.column[RHEO_SERIES_TURN][n - 1] : 0;
-  const double first = n ? series.column[RHEO_SERIES_TURN][latest] : 0;
-  if (!wrong) {
-    PrintHead(run, "series", yaml);
-    RheoYamlInt(yaml, "rows", n);
-    RheoYamlReal(yaml, "turns", turns);
-    RheoYamlReal(yaml, "turns_of_latest_training", n ? turns - first + 1 : 0);
-    RheoYamlOpen(yaml, "columns");
-    for (int k = 0; k < RHEO_SERIES_COLUMNS; k++) {
-      int64_t at = n - 1;
-      while (at >= 0 && isnan(series.column[k][at])) at--;
-      RheoYamlOpen(yaml, RheoSeriesName((RheoSeriesColumn)k));
-      if (at >= 0) RheoYamlReal(yaml, "latest", series.column[k][at]);
-      RheoYamlText(yaml, "is", RheoSeriesMeaning((RheoSeriesColumn)k));
-      RheoYamlClose(yaml);
-    }
-    RheoYamlClose(yaml);
-    PrintNext(run, "series", yaml);
-  }
-  PetscCall(RheoSeriesFree(&series));
-  RheoInputCheck(!wrong, run->comm, "%s: is no series of a training: %s", run->target, wrong);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -163,19 +147,14 @@ static PetscErrorCode Info(Run *run)
   const char *deck;
 
   PetscFunctionBeginUser;
-  const PetscBool is_text = (PetscBool)(run->kind && !strcmp(run->kind, "text"));
-  RheoInputCheck(run->is_file || is_text, run->comm,
-                 "%s: rheo info needs one of Rheo's HDF5 files, or the series.csv of a training",
-                 run->target);
-  if (is_text) {
-    PetscCall(InfoSeries(run, &yaml));
+  if (!run->is_file) {
+    PetscCall(InfoOther(run, &yaml));
     PetscFunctionReturn(RHEO_OK);
   }
   if (!strcmp(run->kind, "model"))
     PetscCall(InfoModel(run, &yaml));
   else
     PetscCall(InfoTable(run, &yaml));
-  PrintNext(run, run->kind, &yaml);
   PetscCall(RheoDeckGetText(run->deck, &deck));
   if (deck && deck[0]) RheoYamlBlock(&yaml, "deck", deck);
   PetscFunctionReturn(RHEO_OK);
@@ -183,13 +162,19 @@ static PetscErrorCode Info(Run *run)
 
 const Verb Verb_Info = {
     .name = "info",
-    .summary = "what is in a file: kind, columns, training, checksum, the deck that made it",
-    .usage = "FILE.h5|series.csv",
-    .text = "  checksum: is that of the content (of a model: parameters and optimiser state) and does not "
-            "depend on the number of ranks. Of a\n  series.csv: the latest values, and what every column "
-            "means. `next` is what one can do with the file.\n\n"
-            "  example: rheo info results/flu/model.h5\n",
+    .summary = "explains a file or a folder: what it is, what made it, what is in it, what to do with it",
+    .usage = "FILE",
+    .text =
+        "  FILE is a data set, a model or samples (.h5), how a training goes (series.csv), a checkpoint, "
+        "run.yaml, a deck, or a folder of\n"
+        "  results, of which it says what is there and whether it is finished. checksum: is that of the "
+        "content (of a model: parameters and optimiser state) and does\n"
+        "  not depend on the number of ranks. next: has commands that go on from there. deck: is the deck "
+        "that made it, and makes it again.\n\n"
+        "  example: rheo info results/flu/model.h5\n"
+        "           rheo info results/flu\n",
     .sections = (const char *const[]){"", NULL},
     .needs_target = PETSC_TRUE,
+    .opens_anything = PETSC_TRUE,
     .run = Info,
 };

@@ -56,6 +56,8 @@ PetscErrorCode RunOpen(Run *run)
   if (run->target) {
     if (EndsWith(run->target, ".h5") || EndsWith(run->target, ".hdf5"))
       PetscCall(OpenFile(run));
+    else if (run->verb->opens_anything)
+      run->kind = NULL;
     else if (EndsWith(run->target, ".csv") || EndsWith(run->target, ".txt") ||
              EndsWith(run->target, ".npy") || EndsWith(run->target, ".npz"))
       run->kind = "text";

@@ -99,6 +99,8 @@ const Verb Verb_Train = {
         "one data set. Rows that do\n"
         "  not fit into memory are read as they are needed. The model is the same, bit by bit, for any "
         "number of ranks; it carries its deck, so that `rheo sample DIR/model.h5` needs nothing else.\n\n"
+        "  How it goes is in DIR/series.csv, row by row while it goes: losses, speed, communication, memory, "
+        "time left. `rheo plot DIR/series.csv` draws it.\n\n"
         "  A deck with a section `target` is a study of a data set: the model goes from noise, or from the "
         "section "
         "`source`, to the target.\n\n"

@@ -84,6 +84,8 @@ struct Verb {
   const char *text;            /* a paragraph for a newcomer, with an example */
   const char *const *sections; /* prefixes of the schema that -help shows; NULL at the end */
   PetscBool needs_target;
+  PetscBool
+      opens_anything; /* what is none of Rheo's HDF5 files is left to the verb: kind is NULL, there is no deck */
   PetscErrorCode (*run)(Run *run);
 };
 extern const Verb *const Verbs[]; /* NULL at the end */
@@ -170,6 +172,17 @@ PetscErrorCode CheckAgainst(Run *run, int d, int64_t n, const double *theta, con
 PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **points);
 /* A section `name:` with mean, sd and quantiles. */
 void PrintSummary(RheoYaml *yaml, const char *name, RheoSummary summary);
+
+/* ---- pieces of rheo info ---- */
+PetscErrorCode InfoModel(Run *run, RheoYaml *yaml);
+/* A series, run.yaml, a checkpoint, a folder or a deck. */
+PetscErrorCode InfoOther(Run *run, RheoYaml *yaml);
+/* file, kind, what that is; of an HDF5 file title and what made it. */
+PetscErrorCode InfoHead(Run *run, RheoYaml *yaml, const char *kind, const char *is);
+/* `name: rheo ...`, an entry of `next`. */
+void InfoNext(RheoYaml *yaml, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void InfoChecksum(RheoYaml *yaml, uint64_t checksum);
 
 /* ---- what the verbs do with a study of a data set (a section `target`) ---- */
 PetscErrorCode TransportInfer(Run *run);

@@ -99,6 +99,8 @@ PetscErrorCode RheoCnfView(RheoCnf cnf, FILE *file)
           c->standardize ? ", standardized" : "");
   fprintf(file, "  %-12s %-20s %s\n", "velocity", RheoVelocityTypes[c->velocity]->name,
           RheoVelocityTypes[c->velocity]->summary);
+  fprintf(file, "  %-12s %-20s %d hidden layers of %d\n", "network", RheoNetTypes[cnf->net.type]->name,
+          cnf->net.layers, cnf->net.hidden);
   fprintf(file, "  %-12s %-20s %s\n", "time", RheoEmbeddingTypes[c->time]->name,
           RheoEmbeddingTypes[c->time]->summary);
   fprintf(file, "  %-12s %-20s %s; sigma %g\n", "path", RheoPathTypes[c->path]->name,

@@ -142,5 +142,7 @@ PetscErrorCode RheoFlowView(RheoFlow flow, FILE *file)
             flow->layer[i].transform.type->summary);
   fprintf(file, "  %-12s %-20s %s\n", "base", RheoBaseTypes[flow->config.base]->name,
           RheoBaseTypes[flow->config.base]->summary);
+  fprintf(file, "  %-12s %-20s %d hidden layers of %d\n", "network", RheoNetTypes[flow->net.type]->name,
+          flow->net.layers, flow->net.hidden);
   PetscFunctionReturn(RHEO_OK);
 }

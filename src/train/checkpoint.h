@@ -55,3 +55,14 @@ PetscErrorCode RheoTrainerSetSafeguard(RheoTrainer trainer, const RheoSafeguard 
 /* Takes the checkpoints of a folder away, and the folder if nothing else is in it: for when the result is safe. A folder that
  * does not exist is none. Collective. */
 PetscErrorCode RheoCheckpointsRemove(MPI_Comm comm, const char *folder);
+
+/* What a checkpoint says of its training. */
+typedef struct {
+  const char *version; /* of Rheo, with the commit; interned */
+  int64_t parameters, shards, step, epoch, batch, skipped, best_epoch;
+  double best_loss;
+  PetscBool ended;
+} RheoCheckpointFacts;
+/* Reads all of it, and its checksum; wrong: NULL, or what is wrong with it. Collective. */
+PetscErrorCode RheoCheckpointRead(MPI_Comm comm, const char *path, RheoCheckpointFacts *facts,
+                                  const char **wrong);

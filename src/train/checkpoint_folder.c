@@ -99,3 +99,36 @@ PetscErrorCode RheoCheckpointsRemove(MPI_Comm comm, const char *folder)
   PetscCallMPI(MPI_Barrier(comm));
   PetscFunctionReturn(RHEO_OK);
 }
+
+PetscErrorCode RheoCheckpointRead(MPI_Comm comm, const char *path, RheoCheckpointFacts *facts,
+                                  const char **wrong)
+{
+  RheoCheckpointFile file;
+  RheoCheckpointHead head = {.step = 0};
+  PetscMPIInt rank;
+  char why[256] = "";
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (!rank) {
+    const char *reason = RheoCheckpointFileOpen(path, &file, &head);
+    if (reason)
+      snprintf(why, sizeof why, "%s", reason);
+    else
+      RheoCheckpointFileClose(&file);
+  }
+  PetscCallMPI(MPI_Bcast(why, sizeof why, MPI_CHAR, 0, comm));
+  PetscCallMPI(MPI_Bcast(&head, sizeof head, MPI_BYTE, 0, comm));
+  *wrong = *why ? RheoIntern(why) : NULL;
+  *facts = (RheoCheckpointFacts){.version = RheoIntern(head.version),
+                                 .parameters = head.n_params,
+                                 .shards = head.shards,
+                                 .step = head.step,
+                                 .epoch = head.epoch,
+                                 .batch = head.batch,
+                                 .skipped = head.skipped,
+                                 .best_epoch = head.best_epoch,
+                                 .best_loss = head.best_loss,
+                                 .ended = (PetscBool)head.ended};
+  PetscFunctionReturn(RHEO_OK);
+}

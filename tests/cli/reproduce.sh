@@ -48,8 +48,8 @@ done
 for n in 2 4; do
   for file in data model samples; do
     # The output folder stands in the deck that each file carries; nothing else may differ.
-    "$rheo" info r1/$file.h5 | grep -v -e 'output' -e '^file:' > a
-    "$rheo" info r$n/$file.h5 | grep -v -e 'output' -e '^file:' > b
+    "$rheo" info r1/$file.h5 | grep -v -e 'output' -e '^file:' -e ': rheo ' > a
+    "$rheo" info r$n/$file.h5 | grep -v -e 'output' -e '^file:' -e ': rheo ' > b
     cmp a b || { diff a b; echo "$file.h5 differs between 1 and $n ranks"; exit 1; }
   done
   cmp out1.yaml out$n.yaml || { diff out1.yaml out$n.yaml; echo "the result differs between 1 and $n ranks"; exit 1; }

@@ -52,7 +52,7 @@ first=$(awk -F, '$1 == 2 { print $3; exit }' killed/series.csv)
 grep -q '^turns: 2$' out || fail "info of a series: $(cat out)"
 for file in d/data.h5 with/model.h5; do
   "$rheo" info $file > out || fail "info $file"
-  for key in kind is title made_by checksum next deck; do grep -q "^$key: " out || fail "info $file tells no $key: $(cat out)"; done
+  for key in kind is title made_by checksum next deck; do grep -q "^$key:" out || fail "info $file tells no $key: $(cat out)"; done
 done
 for verb in info plot; do
   printf 'a,b\n1,2\n' > foreign.csv
