@@ -212,6 +212,29 @@ static void not_finite(void **state)
   assert_true(c[2] == 32.f && c[3] == INFINITY);
 }
 
+/* An infinity goes to all columns of its row and to no other row, whatever panels the columns fall into and however C is
+ * added to: within a product too, where the sum is longer than a block. */
+static void infinity_stays_in_its_row(void **state)
+{
+  enum { M = 9, K = 300, MOST = 80 };
+  static float a[M * K], b[K * MOST], c[M * MOST];
+  Product product[4];
+  (void)state;
+  for (int i = 0; i < K * MOST; i++) b[i] = 1 + (float)(i % 3);
+  for (int i = 0; i < M * K; i++) a[i] = 1;
+  a[3 * K + K - 1] = INFINITY;
+  for (int p = products(product), q = 0; q < p; q++)
+    for (int n = 1; n <= MOST; n++) {
+      float *own = allocate(product[q].scratch(n, K), sizeof *own);
+      memset(c, 0, sizeof c);
+      product[q].single(0, 0, M, n, K, a, K, b, MOST, n & 1, c, MOST, own);
+      for (int i = 0; i < M; i++)
+        for (int j = 0; j < n; j++)
+          assert_true(i == 3 ? c[i * MOST + j] == INFINITY : isfinite(c[i * MOST + j]));
+      free(own);
+    }
+}
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
@@ -220,6 +243,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(place_of_row_is_nothing),
       cmocka_unit_test(number_of_rows_is_nothing),
       cmocka_unit_test(not_finite),
+      cmocka_unit_test(infinity_stays_in_its_row),
   };
   return RUN_TESTS(argc, argv, tests);
 }

@@ -257,6 +257,18 @@ static void block_narrow(int rows, int transposed, int columns, Block it)
     for (int j = 0; j < columns; j++) c[(size_t)r * ldc + (size_t)j] = own[(size_t)r * width + (size_t)j];
 }
 
+/* A panel that reaches back over columns which the one before has added to: they are put back. Zeros in their place in B would
+ * do too, but for infinities in A. */
+static void block_back(int rows, int transposed, int back, const Block *it)
+{
+  REAL own[ROWS * PANEL];
+  for (int r = 0; r < rows; r++)
+    memcpy(own + r * PANEL, it->c + (size_t)r * it->ldc, (size_t)back * sizeof(REAL));
+  block_any(rows, transposed, it);
+  for (int r = 0; r < rows; r++)
+    memcpy(it->c + (size_t)r * it->ldc, own + r * PANEL, (size_t)back * sizeof(REAL));
+}
+
 /* ---- One row, straight from B: where there are few rows, packing would be most of the work ---- */
 
 /* `wide` vectors and perhaps a half one, constants where it is called; the last one ends with the columns. Sums run as in
@@ -416,26 +428,24 @@ static void sweep(int ta, const REAL *a, size_t lda, const Sweep *s)
       look_ahead(ta || collides, p, rows, done++, s, &it);
       if (it.width > s->n)
         block_narrow(rows, ta || collides, s->n, it);
+      else if (s->accumulate && begin < p * PANEL)
+        block_back(rows, ta || collides, p * PANEL - begin, &it);
       else
         block_any(rows, ta || collides, &it);
     }
   }
 }
 
-/* Columns of the last panel that the one before has are zero where C is added to. */
-static void pack(int tb, int depth, int n, const REAL *b, size_t ldb, int accumulate, REAL *panels)
+static void pack(int tb, int depth, int n, const REAL *b, size_t ldb, REAL *panels)
 {
   for (int p = 0; p * PANEL < n; p++) {
-    const int width = panel_width(n - p * PANEL), begin = panel_begin(p, n), back = p * PANEL - begin;
+    const int width = panel_width(n - p * PANEL), begin = panel_begin(p, n);
     const int columns = width < n ? width : n;
     REAL *to = panels + (size_t)p * PANEL * (size_t)depth;
     if (tb)
       pack_columns(depth, columns, width, b + (size_t)begin * ldb, ldb, to);
     else
       pack_rows(depth, columns, width, b + begin, ldb, to);
-    if (accumulate && back > 0)
-      for (int k = 0; k < depth; k++)
-        for (int j = 0; j < back; j++) to[k * width + j] = 0;
   }
 }
 
@@ -460,7 +470,7 @@ void WIDE(product)(int ta, int tb, int m, int n, int k, const REAL *a, int lda, 
       s.own_a = scratch + WIDE(product_scratch)(n, k) - (size_t)s.depth * ROWS;
       pack(tb, s.depth, s.n,
            b + (tb ? (size_t)j * (size_t)ldb + (size_t)p : (size_t)p * (size_t)ldb + (size_t)j), (size_t)ldb,
-           s.accumulate, scratch);
+           scratch);
       if (ta && !tb && p + s.depth < k) {
         s.next[0] = (const char *)(a + (size_t)(p + s.depth) * (size_t)lda);
         s.next[1] = (const char *)(b + (size_t)(p + s.depth) * (size_t)ldb);
