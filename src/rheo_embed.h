@@ -82,8 +82,8 @@ int rheo_log_prob(const rheo_model *model, rheo_workspace *workspace, const doub
 /* ---- Simulations on their way to Rheo ---- */
 typedef struct rheo_feed rheo_feed;
 
-/* parameters, data: names between commas ("beta, gamma"), or a number n of names x1 .. xn. Each rank holds `capacity` rows in
- * memory, at least 1; capacity may differ between ranks, names may not. A feed belongs to one thread at a time.
+/* parameters, data: names between commas ("beta, gamma"), or a number n of names x1 .. xn; each name once in its list. Each rank holds
+ * `capacity` rows in memory, at least 1; capacity may differ between ranks, names may not. A feed belongs to one thread at a time.
  *
  * Into a file: a data set as of `rheo simulate`, for `rheo train DECK -data_file PATH`. What is more than capacity waits in
  * unnamed files in the folder of path. Rows stand in the order of their indices, so that the file is the same byte by byte however

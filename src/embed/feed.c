@@ -84,6 +84,28 @@ static PetscErrorCode Names(const char *text, const char *what, int *n, const ch
   PetscFunctionReturn(RHEO_OK);
 }
 
+static int ByName(const void *x, const void *y)
+{
+  return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* A deck, which names columns, could not tell them apart when all has been simulated. */
+static PetscErrorCode CheckDifferent(const char *what, int n, const char *const *name)
+{
+  const char **sorted;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(n, &sorted));
+  memcpy(sorted, name, (size_t)n * sizeof *sorted);
+  qsort(sorted, (size_t)n, sizeof *sorted, ByName);
+  const char *twice = NULL;
+  for (int k = 1; k < n && !twice; k++)
+    if (!strcmp(sorted[k - 1], sorted[k])) twice = sorted[k];
+  PetscCall(PetscFree(sorted));
+  RheoInputCheck(!twice, PETSC_COMM_SELF, "%s: '%s' is there twice", what, twice);
+  PetscFunctionReturn(RHEO_OK);
+}
+
 /* Records of one width, and a file of one layout, are possible only where ranks mean the same columns. */
 static PetscErrorCode CheckSame(const rheo_feed *f)
 {
@@ -116,6 +138,8 @@ static PetscErrorCode Open(int comm, const EmbedFeedType *type, const char *para
   PetscCall(PetscMalloc1(f->d + f->c, &f->name));
   PetscCall(Names(parameters, "parameters", &n, f->name));
   PetscCall(Names(data, "data", &n, f->name));
+  PetscCall(CheckDifferent("parameters", f->d, f->name));
+  PetscCall(CheckDifferent("data", f->c, f->name + f->d));
   f->width = 2 + f->d + f->c;
   f->capacity = capacity;
   PetscCallMPI(MPI_Comm_dup(host, &f->comm));

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct {
@@ -65,6 +66,13 @@ static void Flush(rheo_feed *f)
 
 /* ---- While the host runs ---- */
 
+/* Whether a file may have this name: it is made when all has been simulated, too late to learn that it may not. */
+static PetscBool CanBeFile(const char *path)
+{
+  struct stat info;
+  return (PetscBool)(*path && path[strlen(path) - 1] != '/' && (stat(path, &info) || !S_ISDIR(info.st_mode)));
+}
+
 PetscErrorCode EmbedFeedFileOpen(rheo_feed *f, const char *path)
 {
   PetscBool good;
@@ -74,9 +82,11 @@ PetscErrorCode EmbedFeedFileOpen(rheo_feed *f, const char *path)
   f->path = RheoIntern(path);
   PetscCall(PetscNew(&file));
   f->data = file;
-  file->sorted = -1;
+  file->came = file->sorted = -1;
   file->low = INT64_MAX;
   file->high = -1;
+  PetscCall(RheoAgree(f->comm, CanBeFile(path), &good));
+  RheoInputCheck(good, f->comm, "'%s' is no name for a file", path);
   file->came = Nameless(f, "feed");
   PetscCall(RheoAgree(f->comm, (PetscBool)(file->came >= 0), &good));
   RheoInputCheck(good, f->comm, "%s: no file can be made beside it; is the folder there and writable?", path);

@@ -192,7 +192,11 @@ static void mistakes(void **state)
   DONE(rheo_model_destroy(&other));
   MISTAKE(rheo_feed_to_file(world(), "no/such/folder.h5", "a", "1", 10, &feed), "folder there");
   assert_null(feed);
+  MISTAKE(rheo_feed_to_file(world(), "", "a", "1", 10, &feed), "no name for a file");
+  MISTAKE(rheo_feed_to_file(world(), "/tmp", "a", "1", 10, &feed), "no name for a file");
   MISTAKE(rheo_feed_to_file(world(), "feed.h5", "a,,b", "1", 10, &feed), "'a,,b' is not a list");
+  MISTAKE(rheo_feed_to_file(world(), "feed.h5", "a, b,a", "1", 10, &feed), "parameters: 'a' is there twice");
+  MISTAKE(rheo_feed_to_file(world(), "feed.h5", "a", "x,x", 10, &feed), "data: 'x' is there twice");
   MISTAKE(rheo_feed_to_file(world(), "feed.h5", "a", "0", 10, &feed), "0 columns");
   MISTAKE(rheo_feed_to_file(world(), "feed.h5", "a", "1", 0, &feed), "at least 1 row");
   MISTAKE(rheo_feed_to_file((int)MPI_Comm_c2f(MPI_COMM_NULL), "feed.h5", "a", "1", 1, &feed),
