@@ -122,7 +122,7 @@ contains
   function rheo_message() result(message)
     character(len=:), allocatable :: message
     character(len=2048, kind=c_char) :: text
-    call c_error_text(text, len(text))
+    call c_error_text(text, int(len(text), c_int))
     message = trim(text(:len(text) - 1))
   end function
 
@@ -130,15 +130,15 @@ contains
     integer, intent(in) :: comm
     character(len=*), intent(in) :: path
     type(c_ptr), intent(out) :: model
-    rheo_model_load = c_model_load(comm, trim(path)//c_null_char, model)
+    rheo_model_load = c_model_load(int(comm, c_int), trim(path)//c_null_char, model)
   end function
 
   integer(c_int) function rheo_feed_to_file(comm, path, parameters, data, capacity, feed)
     integer, intent(in) :: comm, capacity
     character(len=*), intent(in) :: path, parameters, data
     type(c_ptr), intent(out) :: feed
-    rheo_feed_to_file = c_feed_to_file(comm, trim(path)//c_null_char, trim(parameters)//c_null_char, &
-                                       trim(data)//c_null_char, capacity, feed)
+    rheo_feed_to_file = c_feed_to_file(int(comm, c_int), trim(path)//c_null_char, trim(parameters)//c_null_char, &
+                                       trim(data)//c_null_char, int(capacity, c_int), feed)
   end function
 
   integer(c_int) function rheo_feed_to_trainers(comm, is_trainer, parameters, data, capacity, feed)
@@ -146,8 +146,9 @@ contains
     logical, intent(in) :: is_trainer
     character(len=*), intent(in) :: parameters, data
     type(c_ptr), intent(out) :: feed
-    rheo_feed_to_trainers = c_feed_to_trainers(comm, merge(1, 0, is_trainer), trim(parameters)//c_null_char, &
-                                               trim(data)//c_null_char, capacity, feed)
+    rheo_feed_to_trainers = c_feed_to_trainers(int(comm, c_int), merge(1_c_int, 0_c_int, is_trainer), &
+                                               trim(parameters)//c_null_char, trim(data)//c_null_char, &
+                                               int(capacity, c_int), feed)
   end function
 
   integer(c_int) function rheo_feed_train(feed, deck, path, rows)

@@ -46,6 +46,12 @@ if [ -x hosts/host_fortran ]; then
   status=0
   run 1 hosts/host_fortran ask nowhere.h5 >out 2>log || status=$?
   [ $status = 1 ] && grep -q '^host: nowhere.h5: ' log || fail "a missing model in Fortran: status $status, $(cat log)"
+  # The module goes with a host's flags; integers of 8 bytes are a habit of old codes.
+  if command -v gfortran >/dev/null; then
+    for flags in "-std=f2018 -Wall -Wextra -Werror" "-fdefault-integer-8 -fdefault-real-8"; do
+      quiet gfortran $flags -fsyntax-only "$PWD/prefix/$(cd prefix && find . -name rheo.f90)"
+    done
+  fi
 else
   command -v gfortran >/dev/null && fail "gfortran is here and the Fortran host was not built: $(cat log)"
   echo "not tested: no Fortran compiler"
