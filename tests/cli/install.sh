@@ -35,11 +35,9 @@ END
 headers_stand_alone() { # prefix
   (cd "$1/include/rheo" && find . -name '*.h' ! -name '*_here.h') >headers
   [ -s headers ] || fail "no header was installed"
-  while read -r name; do
-    echo "#include <${name#./}>" >one.c
-    # shellcheck disable=SC2046
-    quiet "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(pkg-config --cflags rheo) one.c
-  done <headers
+  flags="${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror $(pkg-config --cflags rheo)"
+  export flags
+  quiet xargs -a headers -P "$(nproc)" -I{} sh -c 'echo "#include <{}>" | $flags -x c -fsyntax-only -'
 }
 
 use_it() { # build folder, prefix
