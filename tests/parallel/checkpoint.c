@@ -86,7 +86,7 @@ static void Create(MPI_Comm comm, const Setting *s, TrainCase *c)
   config.steps = s->steps;
   config.patience = s->patience;
   config.schedule = s->schedule;
-  config.plateau = 1;
+  config.plateau = 2; /* more than 1, so that there is something to remember */
   config.ema = s->ema;
   config.lr = s->lr;
   config.validation = s->validation;
