@@ -33,12 +33,6 @@ typedef struct {
   Source source[BLOCKS]; /* as the blocks of out */
 } Conversion;
 
-static PetscBool EndsWith(const char *text, const char *end)
-{
-  const size_t n = strlen(text), m = strlen(end);
-  return (PetscBool)(n >= m && !strcmp(text + n - m, end));
-}
-
 static RheoBlock *AddBlock(Conversion *c, int which, int width, Source **source)
 {
   *source = &c->source[c->out.n_blocks];

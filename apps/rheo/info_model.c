@@ -109,13 +109,10 @@ static PetscErrorCode PrintPosteriorOf(Run *run, RheoYaml *yaml, const double *s
 static PetscErrorCode ModelNext(Run *run, RheoYaml *yaml, PetscBool transport)
 {
   const char *series = SeriesPath(run->target);
-  int there = 0;
-  PetscMPIInt rank;
+  PetscBool there;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
-  if (rank == 0) there = access(series, R_OK) == 0;
-  PetscCallMPI(MPI_Bcast(&there, 1, MPI_INT, 0, run->comm));
+  PetscCall(PathIs(run->comm, series, R_OK, &there));
   RheoYamlOpen(yaml, "next");
   if (transport)
     InfoNext(yaml, "draw_samples", "sample %s -sample_n 10k", run->target);

@@ -9,12 +9,6 @@
 
 enum { TEXT = 1 << 16 };
 
-static PetscBool EndsWith(const char *text, const char *end)
-{
-  const size_t n = strlen(text), m = strlen(end);
-  return (PetscBool)(n >= m && !strcmp(text + n - m, end));
-}
-
 /* ---- series.csv ---- */
 static void PutIfKnown(RheoYaml *yaml, const RheoSeries *s, RheoSeriesColumn k)
 {
@@ -172,18 +166,16 @@ enum { PARTS = sizeof parts / sizeof *parts };
 
 static PetscErrorCode InfoFolder(Run *run, RheoYaml *yaml)
 {
-  int there[PARTS] = {0}, n = 0;
-  PetscMPIInt rank;
+  PetscBool there[PARTS];
+  int n = 0;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
-  for (int k = 0; rank == 0 && k < PARTS; k++) {
+  for (int k = 0; k < PARTS; k++) {
     char path[PETSC_MAX_PATH_LEN];
     snprintf(path, sizeof path, "%s/%s", run->target, parts[k].name);
-    there[k] = access(path, F_OK) == 0;
+    PetscCall(PathIs(run->comm, path, F_OK, &there[k]));
+    n += there[k];
   }
-  PetscCallMPI(MPI_Bcast(there, PARTS, MPI_INT, 0, run->comm));
-  for (int k = 0; k < PARTS; k++) n += there[k];
   RheoInputCheck(n, run->comm, "%s: there is nothing of Rheo's in this folder", run->target);
   PetscCall(InfoHead(run, yaml, "folder", "the results of a run"));
   const PetscBool unfinished = (PetscBool)(there[1] || there[2]);

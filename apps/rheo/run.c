@@ -2,11 +2,23 @@
 #include "verb.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-static PetscBool EndsWith(const char *text, const char *end)
+PetscBool EndsWith(const char *text, const char *end)
 {
   const size_t n = strlen(text), m = strlen(end);
   return (PetscBool)(n >= m && !strcmp(text + n - m, end));
+}
+
+PetscErrorCode PathIs(MPI_Comm comm, const char *path, int mode, PetscBool *is)
+{
+  PetscMPIInt rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) *is = (PetscBool)!access(path, mode);
+  PetscCallMPI(MPI_Bcast(is, 1, MPIU_BOOL, 0, comm));
+  PetscFunctionReturn(RHEO_OK);
 }
 
 /* Takes the deck out of one of Rheo's own files. */

@@ -12,15 +12,9 @@ static PetscBool Asked(void *context)
 
 PetscErrorCode SafeguardOpen(Run *run)
 {
-  PetscMPIInt rank;
-  int there = 0;
-
   PetscFunctionBeginUser;
   PetscCall(RheoSafeguardRead(run->deck, NULL, &run->guard));
-  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
-  if (rank == 0) there = access(RunPath(run, "checkpoint"), F_OK) == 0;
-  PetscCallMPI(MPI_Bcast(&there, 1, MPI_INT, 0, run->comm));
-  run->resumed = (PetscBool)there;
+  PetscCall(PathIs(run->comm, RunPath(run, "checkpoint"), F_OK, &run->resumed));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   PetscCall(RheoMakeDirectory(run->comm, RunPath(run, "checkpoint")));
   PetscFunctionReturn(RHEO_OK);

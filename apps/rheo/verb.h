@@ -84,8 +84,8 @@ struct Verb {
   const char *text;            /* a paragraph for a newcomer, with an example */
   const char *const *sections; /* prefixes of the schema that -help shows; NULL at the end */
   PetscBool needs_target;
-  PetscBool
-      opens_anything; /* what is none of Rheo's HDF5 files is left to the verb: kind is NULL, there is no deck */
+  /* What is none of Rheo's HDF5 files is left to the verb: kind is NULL, there is no deck. */
+  PetscBool opens_anything;
   PetscErrorCode (*run)(Run *run);
 };
 extern const Verb *const Verbs[]; /* NULL at the end */
@@ -98,6 +98,9 @@ PetscErrorCode Schema(int *n, const RheoSection **sections);
 PetscErrorCode RunOpen(Run *run);
 PetscErrorCode RunClose(Run *run);                     /* run.yaml */
 const char *RunPath(const Run *run, const char *name); /* DIR/name, interned */
+PetscBool EndsWith(const char *text, const char *end);
+/* Whether access() lets rank 0 have it so: mode F_OK, R_OK, ... Collective. */
+PetscErrorCode PathIs(MPI_Comm comm, const char *path, int mode, PetscBool *is);
 
 /* ---- pieces that several verbs are made of ---- */
 
