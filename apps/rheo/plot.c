@@ -71,16 +71,14 @@ static PetscErrorCode PlotText(Run *run)
   RheoYaml yaml = RheoYamlStdout(run->comm);
   RheoSeries series;
   const char *wrong;
-  PetscBool drawn;
 
   PetscFunctionBeginUser;
   PetscCall(RheoSeriesRead(run->comm, run->target, &series, &wrong));
-  const int64_t n = series.n;
-  PetscCall(RheoSeriesFree(&series));
   RheoInputCheck(!wrong, run->comm, "%s: cannot be drawn: %s", run->target, wrong);
-  RheoInputCheck(n > 1, run->comm, "%s: has no rows to draw yet", run->target);
+  RheoInputCheck(series.n > 1, run->comm, "%s: has no rows to draw yet", run->target);
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
-  PetscCall(PlotSeries(run, run->target, &drawn));
+  PetscCall(PlotSeries(run, &series));
+  PetscCall(RheoSeriesFree(&series));
   RheoYamlText(&yaml, "figures", RunPath(run, "figures"));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -52,7 +52,7 @@ static PetscErrorCode Scaled(const double *value, int64_t n, double by, double *
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Draw(Run *run, const RheoSeries *series)
+PetscErrorCode PlotSeries(Run *run, const RheoSeries *series)
 {
   double *share[2], *rate;
   Axis axis;
@@ -93,19 +93,6 @@ static PetscErrorCode Draw(Run *run, const RheoSeries *series)
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode PlotSeries(Run *run, const char *path, PetscBool *drawn)
-{
-  RheoSeries series;
-  const char *wrong;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoSeriesRead(run->comm, path, &series, &wrong));
-  *drawn = (PetscBool)(series.n > 1);
-  if (*drawn) PetscCall(Draw(run, &series));
-  PetscCall(RheoSeriesFree(&series));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 const char *SeriesPath(const char *file)
 {
   char path[PETSC_MAX_PATH_LEN];
@@ -114,13 +101,16 @@ const char *SeriesPath(const char *file)
   return RheoIntern(path);
 }
 
-PetscErrorCode PlotTraining(Run *run, const RheoHistory *h, const char *series)
+PetscErrorCode PlotTraining(Run *run, const RheoHistory *h, const char *path)
 {
-  PetscBool drawn;
+  RheoSeries series;
+  const char *wrong;
 
   PetscFunctionBeginUser;
   PetscCall(
       RheoPlotLoss(run->comm, run->config.output, "loss", h->n, h->epoch, h->train_loss, h->validation_loss));
-  PetscCall(PlotSeries(run, series, &drawn));
+  PetscCall(RheoSeriesRead(run->comm, path, &series, &wrong));
+  if (series.n > 1) PetscCall(PlotSeries(run, &series));
+  PetscCall(RheoSeriesFree(&series));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -159,9 +159,8 @@ PetscErrorCode PrintMap(RheoYaml *yaml, Run *run, const Study *study, RheoPoster
 PetscErrorCode PlotSamples(Run *run, const Study *study, const Samples *samples);
 /* Losses over epochs, and the series beside the model where there is one. */
 PetscErrorCode PlotTraining(Run *run, const RheoHistory *history, const char *series);
-/* Of a series.csv: the figure `training`; not drawn where it has no rows. */
-PetscErrorCode PlotSeries(Run *run, const char *path, PetscBool *drawn);
-const char *SeriesPath(const char *file); /* series.csv in the folder of a file */
+PetscErrorCode PlotSeries(Run *run, const RheoSeries *series); /* the figure `training`; two rows or more */
+const char *SeriesPath(const char *file);                      /* series.csv in the folder of a file */
 
 /* The checks of a posterior: prints `sbc:`, `coverage:`, `predictive:` and draws their figures. samples may
  * be NULL (no observation: the predictive check is left out). */

@@ -16,8 +16,8 @@ int EmbedLeave(PetscErrorCode code);
  * A row on its way is a record: index (int64), status, theta (D), x (C); a number of doubles, sent as bytes. */
 typedef struct EmbedFeedType EmbedFeedType;
 struct EmbedFeedType {
-  PetscErrorCode (*room)(rheo_feed *feed,
-                         double **to);      /* for one more record; NULL where there is none now */
+  /* Room for one more record: *to; NULL where there is none now. */
+  PetscErrorCode (*room)(rheo_feed *feed, double **to);
   PetscErrorCode (*added)(rheo_feed *feed); /* the record is filled in */
   PetscErrorCode (*close)(rheo_feed *feed, int64_t *rows);
   PetscErrorCode (*destroy)(rheo_feed *feed);

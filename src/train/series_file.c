@@ -9,36 +9,29 @@
 
 enum { LINE = 32 * RHEO_SERIES_COLUMNS };
 
-static const char *const names[] = {
-#define RHEO_SERIES(symbol, name, format, meaning) #name,
-#include "series.def"
-#undef RHEO_SERIES
-};
-static const char *const formats[] = {
-#define RHEO_SERIES(symbol, name, format, meaning) format,
-#include "series.def"
-#undef RHEO_SERIES
-};
-static const char *const meanings[] = {
-#define RHEO_SERIES(symbol, name, format, meaning) meaning,
+static const struct {
+  const char *name, *format, *meaning;
+} columns[] = {
+#define RHEO_SERIES(symbol, name, format, meaning) {#name, format, meaning},
 #include "series.def"
 #undef RHEO_SERIES
 };
 
 const char *RheoSeriesName(RheoSeriesColumn column)
 {
-  return names[column];
+  return columns[column].name;
 }
 const char *RheoSeriesMeaning(RheoSeriesColumn column)
 {
-  return meanings[column];
+  return columns[column].meaning;
 }
 
 static void Header(char line[LINE])
 {
   size_t n = 0;
   for (int k = 0; k < RHEO_SERIES_COLUMNS; k++)
-    n += (size_t)snprintf(line + n, LINE - n, "%s%s", names[k], k + 1 < RHEO_SERIES_COLUMNS ? "," : "\n");
+    n += (size_t)snprintf(line + n, LINE - n, "%s%s", columns[k].name,
+                          k + 1 < RHEO_SERIES_COLUMNS ? "," : "\n");
 }
 
 /* ---- Reading, on one rank ---- */
@@ -183,7 +176,7 @@ void RheoSeriesFilePut(RheoSeriesFile *file, const double value[RHEO_SERIES_COLU
 
   for (int k = 0; k < RHEO_SERIES_COLUMNS; k++) {
     if (known[k]) /* which NaN has a sign is chance */
-      n += (size_t)snprintf(line + n, LINE - n, formats[k], isnan(value[k]) ? (double)NAN : value[k]);
+      n += (size_t)snprintf(line + n, LINE - n, columns[k].format, isnan(value[k]) ? (double)NAN : value[k]);
     n += (size_t)snprintf(line + n, LINE - n, k + 1 < RHEO_SERIES_COLUMNS ? "," : "\n");
   }
   PutText(file, line);

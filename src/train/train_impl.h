@@ -328,8 +328,8 @@ PetscErrorCode RheoTrainerMeans(RheoTrainer trainer, int64_t first, double *loss
 double RheoTrainerRate(const RheoTrainer trainer, int64_t step); /* the learning rate of a step */
 
 /* ---- report.c: what a training says on stderr ---- */
-PetscErrorCode
-RheoReportStart(RheoTrainer trainer); /* before the first step; Step after each one, End after the last */
+/* Start before the first step, Step after each one, End after the last. */
+PetscErrorCode RheoReportStart(RheoTrainer trainer);
 PetscErrorCode RheoReportStep(RheoTrainer trainer);
 PetscErrorCode RheoReportEnd(RheoTrainer trainer);
 PetscErrorCode RheoReportOutcome(RheoTrainer trainer);
