@@ -122,12 +122,14 @@ static PetscErrorCode Measure(const char *path, double seconds, RheoYaml *yaml)
 
 PetscErrorCode BenchLatency(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml)
 {
-  char folder[] = "/tmp/rheo_bench_XXXXXX", path[64];
+  const char *parent = getenv("TMPDIR");
+  char folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN + 16];
   PetscMPIInt rank;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank != 0) PetscFunctionReturn(RHEO_OK);
+  snprintf(folder, sizeof folder, "%s/rheo_bench_XXXXXX", parent ? parent : "/tmp");
   PetscCheck(mkdtemp(folder), PETSC_COMM_SELF, PETSC_ERR_FILE_OPEN, "%s: cannot be made", folder);
   snprintf(path, sizeof path, "%s/model.h5", folder);
   PetscCall(Model(path));
