@@ -40,8 +40,7 @@ static PetscErrorCode Rate(const char *coupling, double seconds, double *iterati
   PetscCall(BenchProblemPairs(&p, ROWS, D, D)); /* room for both data sets */
   PetscCall(Draw("source", 1, p.y));
   PetscCall(Draw("target", 2, p.x));
-  p.model.source = p.y;
-  p.model.n_source = ROWS;
+  p.origin = (RheoRows){.n = ROWS, .n_columns = 1, .name = {"origin"}, .width = {D}, .value = {p.y}};
   PetscCall(BenchProblemCnf(text, D, "cfm", &p));
   PetscCall(BenchTrainRate(&p, BATCH, 1, seconds, iterations));
   *iterations /= BATCH;

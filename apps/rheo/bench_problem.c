@@ -105,6 +105,7 @@ PetscErrorCode BenchTrainOnce(MPI_Comm comm, BenchProblem *p, int64_t batch, int
   PetscCall(RheoTrainerSetConfig(trainer, &config));
   PetscCall(RheoTrainerSetSeed(trainer, 1));
   PetscCall(RheoTrainerSetRows(trainer, &p->rows));
+  PetscCall(RheoTrainerSetOrigin(trainer, p->origin.n > 0 ? &p->origin : NULL));
   PetscCall(RheoTrainerSetObjective(trainer, p->objective, &p->model, "model"));
   PetscCall(RheoTrainerSetParams(trainer, p->params, p->values));
   PetscCall(RheoTrainerRun(trainer));

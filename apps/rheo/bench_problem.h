@@ -11,7 +11,7 @@ typedef struct {
   RheoCnf cnf;
   RheoParams params;
   float *values, *x, *y;
-  RheoRows rows;
+  RheoRows rows, origin; /* of a second data set, where n > 0 */
 } BenchProblem;
 
 extern const char BenchSplineFlow[]; /* section `flow` of a deck: the stack that sbi takes by default */

@@ -212,7 +212,7 @@ static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
   PetscCall(PetscMalloc4(s->n * d, &s->source, s->n * m, &s->condition, s->n * d, &s->x, s->n, &s->log_prob));
   if (m && !config.condition.n) {
     PetscCall(RheoDataSetRead(target));
-    RheoDataSetTest(target, 0, s->n, s->x, s->condition);
+    PetscCall(RheoDataSetTest(target, 0, s->n, s->x, s->condition));
   }
   for (int64_t i = 0; i < s->n; i++)
     for (int k = 0; k < config.condition.n; k++) s->condition[i * m + k] = config.condition.v[k];

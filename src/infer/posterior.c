@@ -123,8 +123,8 @@ PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *thet
   rows.value[1] = y;
   rows.weight = weight ? w : NULL;
   PetscCall(RheoRowSourceCreateMemory(p->comm, &rows, &source));
-  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, p->density, p->guarded ? &p->guard : NULL,
-                            p->series, &p->training));
+  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, NULL, p->density,
+                            p->guarded ? &p->guard : NULL, p->series, &p->training));
   PetscCall(RheoRowSourceDestroy(&source));
   PetscCall(PetscFree4(t, y, w, record));
   PetscFunctionReturn(RHEO_OK);
@@ -173,7 +173,7 @@ PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior p, RheoReader reader)
   PetscCall(Streams(p, table->n, &layout, &streams));
   PetscCall(RheoRowSourceCreateFile(p->comm, &file, &layout, streams, &source));
   PetscCall(CheckCount(p, table->n, RheoRowSourceCount(source)));
-  const PetscErrorCode code = RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, p->density,
+  const PetscErrorCode code = RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, NULL, p->density,
                                               p->guarded ? &p->guard : NULL, p->series, &p->training);
   PetscCall(RheoRowSourceDestroy(&source)); /* a thread may still be reading where training was stopped */
   PetscCall(code);

@@ -99,8 +99,9 @@ static PetscErrorCode Fit(RheoDensity density, uint64_t seed, RheoRowSource sour
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource source, RheoDensity density,
-                               const RheoSafeguard *guard, const char *series, RheoTraining *training)
+PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource source, const RheoRows *origin,
+                               RheoDensity density, const RheoSafeguard *guard, const char *series,
+                               RheoTraining *training)
 {
   RheoParams params = RheoDensityParams(density);
   const RheoHistory *history;
@@ -115,6 +116,7 @@ PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource sourc
   PetscCall(RheoTrainerSetFromDeck(trainer, deck, "train"));
   PetscCall(RheoTrainerSetSeed(trainer, seed));
   PetscCall(RheoTrainerSetSource(trainer, source));
+  PetscCall(RheoTrainerSetOrigin(trainer, origin));
   PetscCall(RheoTrainerSetObjective(trainer, RheoDensityObjective(density), RheoDensityModel(density),
                                     RheoDensityScope(density)));
   PetscCall(RheoTrainerSetParams(trainer, params, RheoDensityValues(density)));

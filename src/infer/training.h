@@ -14,10 +14,12 @@ typedef struct {
 } RheoTraining;
 
 /* Fits density to a sample of the rows (RheoRowSourceSample), columns x and context, and trains it on all of them, by section
- * `train` of the deck; guard NULL: without checkpoints; series NULL: without a file of how it goes (train/series.h). Frees what
+ * `train` of the deck; origin NULL: no second data set
+ * (RheoTrainerSetOrigin); guard NULL: without checkpoints; series NULL: without a file of how it goes (train/series.h). Frees what
  * training held before. RHEO_STOPPED as RheoTrainerRun. Collective. */
-PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource source, RheoDensity density,
-                               const RheoSafeguard *guard, const char *series, RheoTraining *training);
+PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource source, const RheoRows *origin,
+                               RheoDensity density, const RheoSafeguard *guard, const char *series,
+                               RheoTraining *training);
 PetscErrorCode RheoTrainingFree(RheoTraining *training);
 
 /* To a file, which borrows, and from one, which is copied, values included. A file whose layout is another is RHEO_ERR_INPUT

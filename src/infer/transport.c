@@ -1,4 +1,5 @@
 /* The life of a transport: what the deck says, training, files. Asking it is in transport_ask.c. */
+#include "../base/reduce.h"
 #include "transport_impl.h"
 #include <math.h>
 #include <string.h>
@@ -121,50 +122,48 @@ PetscErrorCode RheoTransportDestroy(RheoTransport *transport)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Training rows as floats: x (n, D), context (n, C). */
-static PetscErrorCode TrainingRows(RheoDataSet data, float **x, float **context)
+/* This rank's share of the rows to train on, as floats: x (n, D), context (n, C). */
+static PetscErrorCode TrainingRows(RheoTransport t, RheoRows *rows, float **x, float **context)
 {
-  const int64_t n = RheoDataSetCount(data);
+  RheoDataSet data = t->target;
   const int d = RheoDataSetSize(data), m = RheoDataSetConditions(data), c = RheoDataSetContextSize(data);
   double *point, *condition, *seen;
 
   PetscFunctionBeginUser;
+  *rows = (RheoRows){.n = RheoDataSetCount(data), .n_columns = 2, .name = {"x", "context"}, .width = {d, c}};
+  RheoRange(t->comm, rows->n, &rows->begin, &rows->end);
+  const int64_t n = rows->end - rows->begin;
   PetscCall(PetscMalloc3(n * d, &point, n * m, &condition, n * c, &seen));
-  RheoDataSetTraining(data, point, condition);
+  PetscCall(RheoDataSetTraining(data, rows->begin, n, point, condition));
   RheoDataSetContext(data, n, condition, seen);
   PetscCall(TransportFloats(n * d, point, x));
   PetscCall(TransportFloats(n * c, seen, context));
+  rows->value[0] = *x;
+  rows->value[1] = c ? *context : NULL;
   PetscCall(PetscFree3(point, condition, seen));
   PetscFunctionReturn(RHEO_OK);
 }
 
 PetscErrorCode RheoTransportTrain(RheoTransport t)
 {
-  RheoObjectiveModel *model = RheoDensityModel(t->density);
-  float *x, *context, *from;
   RheoRowSource source;
+  float *x, *context, *from;
+  RheoRows rows, origin;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDataSetRead(t->target));
   PetscCall(RheoDataSetPin(t->target));
-  PetscCall(TransportSourceRows(t, &from, &model->n_source));
-  model->source = from;
-  PetscCall(TrainingRows(t->target, &x, &context));
-  const int c = RheoDataSetContextSize(t->target);
-  const RheoRows rows = {.n = RheoDataSetCount(t->target),
-                         .n_columns = 2,
-                         .name = {"x", "context"},
-                         .width = {RheoDataSetSize(t->target), c},
-                         .value = {x, c ? context : NULL}};
+  PetscCall(TransportSourceRows(t, &origin, &from));
+  PetscCall(TrainingRows(t, &rows, &x, &context));
   PetscCall(RheoRowSourceCreateMemory(t->comm, &rows, &source));
-  PetscCall(RheoTrainingRun(t->deck, t->seed, source, t->density, t->guarded ? &t->guard : NULL, t->series,
-                            &t->training));
+  const PetscErrorCode code =
+      RheoTrainingRun(t->deck, t->seed, source, origin.n ? &origin : NULL, t->density,
+                      t->guarded ? &t->guard : NULL, t->series, &t->training);
   PetscCall(RheoRowSourceDestroy(&source));
-  model->source = NULL;
-  model->n_source = 0;
   PetscCall(PetscFree(x));
   PetscCall(PetscFree(context));
   PetscCall(PetscFree(from));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 

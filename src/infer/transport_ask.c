@@ -229,9 +229,9 @@ PetscErrorCode RheoTransportTestPoints(RheoTransport t, int64_t n, RheoTransport
   *test = (RheoTransportTest){.n = n, .w2_source = NAN, .w2_floor = NAN};
   PetscCall(
       PetscMalloc4(n * d, &test->source, n * d, &test->target, n * m, &test->condition, n * d, &test->start));
-  RheoDataSetTest(t->target, 0, n, test->target, test->condition);
+  PetscCall(RheoDataSetTest(t->target, 0, n, test->target, test->condition));
   PetscCall(RheoTransportSource(t, t->seed, UINT64_C(1) << 40, n, test->source));
-  if (t->source) RheoDataSetTest(t->source, 0, n, test->source, NULL);
+  if (t->source) PetscCall(RheoDataSetTest(t->source, 0, n, test->source, NULL));
   if (t->continuous) {
     const RheoTransportRows rows = {n, test->source, test->condition, t->seed, UINT64_C(1) << 40};
     PetscCall(RheoTransportPath(t, &rows, NULL, 1, (const double[]){0}, test->start, NULL));
@@ -250,7 +250,7 @@ PetscErrorCode RheoTransportTestCreate(RheoTransport t, int64_t n, RheoTransport
     PetscCall(RheoWasserstein(t->comm, d, test->n, test->start, test->target, &test->w2_source));
   if (RheoDataSetToy(t->target)) {
     PetscCall(PetscMalloc1(test->n * d, &other));
-    RheoDataSetTest(t->target, test->n, test->n, other, NULL);
+    PetscCall(RheoDataSetTest(t->target, test->n, test->n, other, NULL));
     PetscCall(RheoWasserstein(t->comm, d, test->n, other, test->target, &test->w2_floor));
     PetscCall(PetscFree(other));
   }

@@ -24,8 +24,9 @@ struct RheoTransport_ {
 
 /* Reads section `source`, and says in the deck what follows for cnf.source. */
 PetscErrorCode TransportOpenSource(RheoTransport transport);
-/* Rows to train on: x (n, D) to be freed with PetscFree; n = 0 where the source is noise. */
-PetscErrorCode TransportSourceRows(RheoTransport transport, float **x, int64_t *n);
+/* This rank's share of the rows to train on, which are in x, to be freed with PetscFree; none at all where the source is noise.
+ * Collective. */
+PetscErrorCode TransportSourceRows(RheoTransport transport, RheoRows *rows, float **x);
 /* Adds the source's log-density at source (n, D), where a model knows it. Collective. */
 PetscErrorCode TransportAddSourceLogProb(RheoTransport transport, const RheoTransportRows *rows,
                                          const double *source, double *log_prob);

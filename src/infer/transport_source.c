@@ -1,4 +1,5 @@
 /* What the samples of a transport start from: noise, a data set, or the samples of another model. */
+#include "../base/reduce.h"
 #include "../sim/find_file.h"
 #include "transport_impl.h"
 #include <string.h>
@@ -102,7 +103,7 @@ PetscErrorCode RheoTransportSource(RheoTransport t, uint64_t seed, uint64_t firs
   PetscFunctionBeginUser;
   if (t->source) {
     PetscCall(RheoDataSetRead(t->source));
-    RheoDataSetTest(t->source, (int64_t)first, n, source, NULL);
+    PetscCall(RheoDataSetTest(t->source, (int64_t)first, n, source, NULL));
     PetscFunctionReturn(RHEO_OK);
   }
   if (t->base) {
@@ -130,11 +131,33 @@ PetscErrorCode TransportFloats(int64_t n, const double *x, float **floats)
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode TransportSourceRows(RheoTransport t, float **x, int64_t *n)
+/* Rows [begin, end) of a model's samples. All ranks make them together, some at a time, in whole groups of its solver. */
+static PetscErrorCode ShareOfBase(RheoTransport t, int64_t n, int64_t begin, int64_t end, double *x)
+{
+  enum { AT_ONCE = 1 << 14 };
+  const int d = RheoTransportSize(t);
+  const int64_t group = t->base->continuous ? PetscMax(1, t->base->solve.group) : 1;
+  const int64_t piece = (AT_ONCE + group - 1) / group * group;
+  double *some;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(piece * d, &some));
+  for (int64_t first = 0; first < n; first += piece) {
+    const int64_t count = PetscMin(piece, n - first);
+    const int64_t from = PetscMax(first, begin), to = PetscMin(first + count, end);
+    PetscCall(SampleBase(t->base, t->seed, (uint64_t)first, count, some));
+    if (to > from)
+      PetscCall(PetscArraycpy(x + (from - begin) * d, some + (from - first) * d, (to - from) * d));
+  }
+  PetscCall(PetscFree(some));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode TransportSourceRows(RheoTransport t, RheoRows *rows, float **x)
 {
   const int d = RheoTransportSize(t);
   Config config;
-  double *rows;
+  double *share;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(t->deck, "source", RheoTransportSourceKeys, &config));
@@ -142,12 +165,16 @@ PetscErrorCode TransportSourceRows(RheoTransport t, float **x, int64_t *n)
     PetscCall(RheoDataSetRead(t->source));
     PetscCall(RheoDataSetPin(t->source));
   }
-  *n = t->source ? RheoDataSetCount(t->source) : t->base ? config.rows : 0;
-  PetscCall(PetscMalloc1(*n * d, &rows));
-  if (t->source) RheoDataSetTraining(t->source, rows, NULL);
-  if (t->base) PetscCall(SampleBase(t->base, t->seed, 0, *n, rows));
-  PetscCall(TransportFloats(*n * d, rows, x));
-  PetscCall(PetscFree(rows));
+  *rows = (RheoRows){.n_columns = 1, .name = {"origin"}, .width = {d}};
+  rows->n = t->source ? RheoDataSetCount(t->source) : t->base ? config.rows : 0;
+  RheoRange(t->comm, rows->n, &rows->begin, &rows->end);
+  const int64_t n = rows->end - rows->begin;
+  PetscCall(PetscMalloc1(n * d, &share));
+  if (t->source) PetscCall(RheoDataSetTraining(t->source, rows->begin, n, share, NULL));
+  if (t->base) PetscCall(ShareOfBase(t, rows->n, rows->begin, rows->end, share));
+  PetscCall(TransportFloats(n * d, share, x));
+  rows->value[0] = *x;
+  PetscCall(PetscFree(share));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -71,6 +71,11 @@ RheoExtra *RheoTableExtra(RheoTable *table, const char *name);
 /* Comma- or blank-separated text with an optional header line and # comments: one block `columns`. Every rank
  * gets all rows. Errors name the line. Collective. */
 PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **table);
+/* The same without rows: the columns alone. Later lines are not looked at. */
+PetscErrorCode RheoTextColumns(MPI_Comm comm, const char *path, RheoTable **table);
+/* The same piece by piece, for text of any size: visit gets rows first .. first + n - 1 in block[0], on every rank. */
+typedef PetscErrorCode (*RheoTextVisit)(void *context, int64_t first, int64_t n, const double *const *block);
+PetscErrorCode RheoTextScan(MPI_Comm comm, const char *path, RheoTextVisit visit, void *context);
 
 /* The kind of a Rheo file ("dataset", "samples", "model") and its deck, NULL where it has none; both interned. Reads no more
  * of it, and so verifies no more. Other files, and a deck whose checksum does not fit, are RHEO_ERR_INPUT. Collective. */

@@ -2,8 +2,6 @@
 #include "table.h"
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,10 @@ typedef struct {
   int width;
   char *header; /* the first line, where it holds names */
   char error[256];
+  FILE *file;
+  char *line; /* the latest one */
+  size_t line_capacity;
+  int number;
 } Text;
 
 static PetscBool IsSeparator(char c)
@@ -21,15 +23,21 @@ static PetscBool IsSeparator(char c)
   return (PetscBool)(c == ',' || c == ';' || isspace((unsigned char)c));
 }
 
+static PetscBool Reserve(Text *text, size_t n)
+{
+  const size_t capacity = PetscMax(n, 2 * text->capacity);
+  double *more;
+  if (n <= text->capacity) return PETSC_TRUE;
+  more = realloc(text->value, capacity * sizeof *more);
+  if (!more) return PETSC_FALSE;
+  text->value = more;
+  text->capacity = capacity;
+  return PETSC_TRUE;
+}
+
 static PetscBool Push(Text *text, double value)
 {
-  if (text->n == text->capacity) {
-    const size_t capacity = text->capacity ? 2 * text->capacity : 1024;
-    double *more = realloc(text->value, capacity * sizeof *more);
-    if (!more) return PETSC_FALSE;
-    text->value = more;
-    text->capacity = capacity;
-  }
+  if (!Reserve(text, text->n + 1)) return PETSC_FALSE;
   text->value[text->n++] = value;
   return PETSC_TRUE;
 }
@@ -56,41 +64,34 @@ static int ParseLine(Text *text, const char *line, const char **bad)
   return count;
 }
 
-static void ParseFile(const char *path, Text *text)
+/* Reads on until `most` numbers are there, or to the end. Returns whether more may follow. */
+static PetscBool ParsePiece(Text *text, size_t most)
 {
-  FILE *file = fopen(path, "r");
-  char *line = NULL;
-  size_t capacity = 0;
-  int number = 0;
-
-  if (!file) {
-    snprintf(text->error, sizeof text->error, "cannot be read: %s", strerror(errno));
-    return;
-  }
-  while (!text->error[0] && getline(&line, &capacity, file) >= 0) {
+  while (!text->error[0] && text->n < most) {
     const char *bad = "";
     const size_t before = text->n;
-    number++;
-    const int count = ParseLine(text, line, &bad);
+    if (getline(&text->line, &text->line_capacity, text->file) < 0) return PETSC_FALSE;
+    text->number++;
+    const int count = ParseLine(text, text->line, &bad);
     if (count < 0 && !text->width && !text->header) {
-      text->header = strdup(line);
+      text->header = strdup(text->line);
       text->n = before;
     } else if (count < 0) {
       const int length = (int)strcspn(bad, ",; \t\r\n");
       if (length)
-        snprintf(text->error, sizeof text->error, "line %d: '%.*s' is not a number", number, length, bad);
+        snprintf(text->error, sizeof text->error, "line %d: '%.*s' is not a number", text->number, length,
+                 bad);
       else
-        snprintf(text->error, sizeof text->error, "line %d: a number is missing between two commas", number);
+        snprintf(text->error, sizeof text->error, "line %d: a number is missing between two commas",
+                 text->number);
     } else if (count && text->width && count != text->width) {
-      snprintf(text->error, sizeof text->error, "line %d has %d numbers, the lines before have %d", number,
-               count, text->width);
+      snprintf(text->error, sizeof text->error, "line %d has %d numbers, the lines before have %d",
+               text->number, count, text->width);
     } else if (count) {
       text->width = count;
     }
   }
-  if (!text->error[0] && !text->width) snprintf(text->error, sizeof text->error, "holds no numbers");
-  free(line);
-  fclose(file);
+  return (PetscBool)!text->error[0];
 }
 
 /* Names from the header where it has as many words as there are columns; c1, c2, ... otherwise. */
@@ -116,47 +117,147 @@ static void NameColumns(const Text *text, const char **names)
   free(copy);
 }
 
-PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **out)
+/* ---- From rank 0 to all ---- */
+enum { PIECE = 1 << 16 };
+
+static PetscErrorCode Open(MPI_Comm comm, const char *path, Text *text)
 {
-  Text text = {0};
   PetscMPIInt rank;
-  RheoTable *table;
-  const char **names;
-  char *header;
-  int64_t sizes[3];
+
+  PetscFunctionBeginUser;
+  *text = (Text){0};
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank) PetscFunctionReturn(RHEO_OK);
+  text->file = fopen(path, "r");
+  if (!text->file) snprintf(text->error, sizeof text->error, "cannot be read: %s", strerror(errno));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static void Close(Text *text)
+{
+  if (text->file) fclose(text->file);
+  free(text->value);
+  free(text->header);
+  free(text->line);
+  *text = (Text){0};
+}
+
+/* The next piece of at least `most` numbers, but the last, on every rank. */
+static PetscErrorCode NextPiece(MPI_Comm comm, const char *path, size_t most, Text *text, PetscBool *more)
+{
+  char error[sizeof text->error];
+  int64_t facts[3];
+  PetscMPIInt rank;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) ParseFile(path, &text);
-  PetscCallMPI(MPI_Bcast(text.error, sizeof text.error, MPI_CHAR, 0, comm));
-  RheoInputCheck(!text.error[0], comm, "%s: %s", path, text.error);
-  sizes[0] = (int64_t)text.n;
-  sizes[1] = text.width;
-  sizes[2] = text.header ? (int64_t)strlen(text.header) + 1 : 0;
-  PetscCallMPI(MPI_Bcast(sizes, 3, MPI_INT64_T, 0, comm));
-  text.width = (int)sizes[1];
+  text->n = 0;
+  if (!rank) {
+    *more = (PetscBool)(text->file && ParsePiece(text, most));
+    if (!text->error[0] && !*more && !text->width)
+      snprintf(text->error, sizeof text->error, "holds no numbers");
+  }
+  memcpy(error, text->error, sizeof error);
+  PetscCallMPI(MPI_Bcast(error, sizeof error, MPI_CHAR, 0, comm));
+  if (error[0]) Close(text);
+  RheoInputCheck(!error[0], comm, "%s: %s", path, error);
+  facts[0] = (int64_t)text->n;
+  facts[1] = text->width;
+  facts[2] = *more;
+  PetscCallMPI(MPI_Bcast(facts, 3, MPI_INT64_T, 0, comm));
+  text->width = (int)facts[1];
+  *more = (PetscBool)facts[2];
+  PetscCheck(Reserve(text, (size_t)facts[0]), PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %lld numbers",
+             (long long)facts[0]);
+  text->n = (size_t)facts[0];
+  PetscCallMPI(MPI_Bcast(text->value, (PetscMPIInt)text->n, MPI_DOUBLE, 0, comm));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* A table of the columns, without rows. */
+static PetscErrorCode Columns(MPI_Comm comm, Text *text, RheoTable **out)
+{
+  const char **names;
+  int64_t size = text->header ? (int64_t)strlen(text->header) + 1 : 0;
+  RheoTable *table;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Bcast(&size, 1, MPI_INT64_T, 0, comm));
+  if (size && !text->header) text->header = malloc((size_t)size);
+  PetscCheck(!size || text->header, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for a line of %lld characters",
+             (long long)size);
+  PetscCallMPI(MPI_Bcast(text->header, (PetscMPIInt)size, MPI_CHAR, 0, comm));
   PetscCall(PetscNew(&table));
   table->kind = "text";
-  table->n = table->end = sizes[0] / text.width;
   table->n_blocks = 1;
-  PetscCall(PetscMalloc1(text.width, &names));
-  PetscCall(PetscMalloc1(sizes[2] + 1, &header));
-  RheoBlock *block = &table->block[0];
-  *block = (RheoBlock){"columns", text.width, RHEO_STORE_DOUBLE, names, NULL, NULL};
-  PetscCall(PetscMalloc1(sizes[0], &block->value));
-  if (rank == 0) {
-    PetscCall(PetscArraycpy(block->value, text.value, sizes[0]));
-    if (text.header) memcpy(header, text.header, (size_t)sizes[2]);
-  }
-  free(text.value);
-  free(text.header);
-  for (int64_t done = 0; done < sizes[0]; done += INT_MAX / 8)
-    PetscCallMPI(MPI_Bcast(block->value + done, (PetscMPIInt)PetscMin(INT_MAX / 8, sizes[0] - done),
-                           MPI_DOUBLE, 0, comm));
-  PetscCallMPI(MPI_Bcast(header, (PetscMPIInt)sizes[2], MPI_CHAR, 0, comm));
-  text.header = sizes[2] ? header : NULL;
-  NameColumns(&text, names);
-  PetscCall(PetscFree(header));
+  PetscCall(PetscMalloc1(text->width, &names));
+  NameColumns(text, names);
+  table->block[0] = (RheoBlock){"columns", text->width, RHEO_STORE_DOUBLE, names, NULL, NULL};
   *out = table;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTextColumns(MPI_Comm comm, const char *path, RheoTable **table)
+{
+  PetscBool more;
+  Text text;
+
+  PetscFunctionBeginUser;
+  PetscCall(Open(comm, path, &text));
+  PetscCall(NextPiece(comm, path, 1, &text, &more));
+  PetscCall(Columns(comm, &text, table));
+  Close(&text);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTextScan(MPI_Comm comm, const char *path, RheoTextVisit visit, void *context)
+{
+  int64_t first = 0;
+  PetscBool more = PETSC_TRUE;
+  Text text;
+
+  PetscFunctionBeginUser;
+  PetscCall(Open(comm, path, &text));
+  while (more) {
+    PetscCall(NextPiece(comm, path, PIECE, &text, &more));
+    const int64_t n = (int64_t)text.n / text.width;
+    const PetscErrorCode code = visit(context, first, n, (const double *const[]){text.value});
+    if (code) Close(&text);
+    PetscCall(code);
+    first += n;
+  }
+  Close(&text);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- Whole tables ---- */
+typedef struct {
+  RheoTable *table;
+  int64_t capacity; /* rows */
+} Whole;
+
+static PetscErrorCode Append(void *context, int64_t first, int64_t n, const double *const *block)
+{
+  Whole *whole = context;
+  RheoBlock *to = &whole->table->block[0];
+
+  PetscFunctionBeginUser;
+  if (first + n > whole->capacity) {
+    whole->capacity = PetscMax(first + n, 2 * whole->capacity);
+    PetscCall(PetscRealloc((size_t)(whole->capacity * to->width) * sizeof(double), &to->value));
+  }
+  PetscCall(PetscArraycpy(to->value + first * to->width, block[0], (size_t)(n * to->width)));
+  whole->table->n = whole->table->end = first + n;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **out)
+{
+  Whole whole = {0};
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoTextColumns(comm, path, &whole.table));
+  PetscCall(RheoTextScan(comm, path, Append, &whole));
+  *out = whole.table;
   PetscFunctionReturn(RHEO_OK);
 }

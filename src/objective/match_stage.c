@@ -3,7 +3,7 @@
 #include "match_impl.h"
 #include <string.h>
 
-/* Streams of the stage: the pairs', the source rows'. */
+/* Streams of the stage: the pairs', the source's noise. */
 enum { OF_PAIRS = RHEO_STREAM_COUPLE, OF_SOURCE = RHEO_STREAM_COUPLE | 1 << 8 };
 
 static const RheoCouplingType *coupling_of(const RheoObjectiveModel *model)
@@ -30,36 +30,6 @@ static int width(const RheoObjectiveModel *model)
   return RheoCnfFeatures(model->cnf) + (coupling_of(model)->n_weights > 0);
 }
 
-/* Rows of a source data set follow keyed permutations: groups take them one after the other through the whole set, rows by
- * themselves from a place of their own. */
-static void choose_rows(const RheoObjectiveModel *model, const RheoBatch *batch, uint64_t *row)
-{
-  const uint64_t n = (uint64_t)batch->n, n_source = (uint64_t)model->n_source;
-  const uint64_t begin = (uint64_t)batch->step * (uint64_t)model->batch;
-  for (uint64_t r = 0, count; needs_batch(model) && r < n; r += count) {
-    const uint64_t first = (begin + r) % n_source, left = n_source - first;
-    count = left < n - r ? left : n - r;
-    RheoPermuteRange(batch->seed, OF_SOURCE, (uint32_t)((begin + r) / n_source), n_source, first, count,
-                     row + r);
-  }
-  if (needs_batch(model)) return;
-  for (uint64_t r = 0; r < n; r++) row[r] = batch->index[r] % n_source;
-  RheoPermuteRows(batch->seed, OF_SOURCE, (uint32_t)batch->step, n_source, n, row);
-}
-
-static PetscErrorCode take_rows(const RheoObjectiveModel *model, const RheoBatch *batch, float *x0)
-{
-  const size_t d = (size_t)RheoCnfFeatures(model->cnf);
-  uint64_t *row;
-  PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(batch->n, &row));
-  choose_rows(model, batch, row);
-  for (int64_t r = 0; r < batch->n; r++)
-    memcpy(x0 + (size_t)r * d, model->source + row[r] * d, d * sizeof *x0);
-  PetscCall(PetscFree(row));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 /* Noise belongs to the row it is for. */
 static PetscErrorCode draw_source(const RheoObjectiveModel *model, const RheoBatch *batch, float *x0)
 {
@@ -75,7 +45,7 @@ static PetscErrorCode draw_source(const RheoObjectiveModel *model, const RheoBat
     for (size_t k = 0; k < n * d; k++) x0[k] = 2 * x0[k] - 1;
     break;
   case RHEO_SOURCE_DATA:
-    PetscCall(take_rows(model, batch, x0));
+    memcpy(x0, batch->origin, n * d * sizeof *x0);
     break;
   }
   PetscFunctionReturn(RHEO_OK);
@@ -145,8 +115,9 @@ PetscErrorCode RheoMatchCheck(MPI_Comm comm, const RheoObjectiveModel *model)
                      (model->batch > 0 && config->coupling_batch % model->batch == 0),
                  comm, "cnf.coupling_batch must be a multiple of train.batch = %lld, got %lld",
                  (long long)model->batch, (long long)config->coupling_batch);
-  RheoInputCheck(config->source != RHEO_SOURCE_DATA || (model->source && model->n_source > 0), comm,
-                 "cnf.source is data, but there are no source data");
+  RheoInputCheck(config->source != RHEO_SOURCE_DATA || model->origin == RheoCnfFeatures(model->cnf), comm,
+                 "cnf.source is data, but there are no source data of %d dimensions",
+                 RheoCnfFeatures(model->cnf));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -8,9 +8,9 @@ typedef struct {
   RheoCnf cnf;              /* of the objectives of continuous flows; NULL otherwise */
   const RheoNetConfig *net; /* mse, cross_entropy: the network; NULL otherwise */
   int n_out;                /* outputs of the network */
-  const float *source;      /* (n_source, D): where cnf.source is data; NULL otherwise; borrowed */
-  int64_t n_source;
-  int64_t batch; /* train.batch, for objectives that couple rows; the trainer fills it in */
+  /* What follows is the trainer's to fill in. */
+  int64_t batch; /* train.batch, for objectives that couple rows */
+  int origin;    /* width of the rows of a second data set (RheoTrainerSetOrigin); 0: there is none */
 } RheoObjectiveModel;
 
 /* Rows as a stage or a runner gets them. */
@@ -20,6 +20,7 @@ typedef struct {
   const uint64_t *index;      /* (n) numbers of the rows in the training set: keys of their noise */
   const float *const *column; /* in the objective's order, (n, width) each; NULL where the width is 0 */
   const float *weight;        /* (n) or NULL for ones */
+  const float *origin; /* (n, width) rows of a second data set, one for each; NULL where there is none */
 } RheoBatch;
 
 /* What an objective needs of more rows than one shard sees, before the shards are run: couplings, sums over a batch.

@@ -1,6 +1,7 @@
 /* Data sets that a model learns from without a prior and a simulator: a toy distribution or a file. Deck:
  *   target: {toy: moons, n: 10k, condition: class}
  *   target: {file: cells.csv, columns: [pc1, pc2], condition_columns: [day], classes: 3, test: 0.1}
+ *   target: {file: cells.h5, test_file: others.h5}
  *
  * Conditions are columns that a model is conditional on. With `classes` there is one, a number from 0 on; a network sees two
  * classes as one number and more of them as indicators.
@@ -18,7 +19,8 @@ PetscErrorCode RheoDataSetGetKeys(const RheoKey **keys);
 PetscErrorCode RheoDataSetCreate(RheoDeck deck, const char *prefix, uint32_t set, uint64_t seed,
                                  RheoDataSet *data);
 PetscErrorCode RheoDataSetDestroy(RheoDataSet *data);
-/* Reads the rows of a file, unless that is done; those who ask for rows call it first. A file without the columns, numbers that
+/* Looks once through the rows of a file, unless that is done; those who ask for rows, or for how many there are, call it
+ * first. A file without the columns, numbers that
  * are not finite, a class that no row has, more classes than rows are RHEO_ERR_INPUT. Collective on the deck. */
 PetscErrorCode RheoDataSetRead(RheoDataSet data);
 /* Writes into the deck what it leaves to the file: the absolute path and the names of the columns. A model that carries that
@@ -33,14 +35,16 @@ const char *RheoDataSetName(RheoDataSet data, int k);
 const char *RheoDataSetConditionName(RheoDataSet data, int k);
 RheoToy RheoDataSetToy(RheoDataSet data); /* borrowed; NULL for a file */
 
-/* Rows to train on, the same on every rank: x (n, D), condition (n, conditions) or NULL. Not collective. */
+/* Rows first .. first + n - 1 of those to train on, which may differ between ranks: x (n, D), condition (n, conditions) or
+ * NULL. Rows of a file are read for the call and kept by nobody. Collective on the deck. */
 int64_t RheoDataSetCount(RheoDataSet data);
-void RheoDataSetTraining(RheoDataSet data, double *x, double *condition);
+PetscErrorCode RheoDataSetTraining(RheoDataSet data, int64_t first, int64_t n, double *x, double *condition);
 
-/* Rows that were held back from training: of a file a fraction `test`, keyed by seed and row; of a toy as many fresh draws as
- * one likes. first .. first + n - 1 of them; those of a file begin again at its end. Not collective. */
+/* Rows that were held back from training: of a file a fraction `test`, keyed by seed and row, or the rows of `test_file`; of a
+ * toy as many fresh draws as one likes. first .. first + n - 1 of them, the same on every rank; those of a file begin again at
+ * its end. Collective on the deck. */
 int64_t RheoDataSetTestCount(RheoDataSet data); /* INT64_MAX of a toy */
-void RheoDataSetTest(RheoDataSet data, int64_t first, int64_t n, double *x, double *condition);
+PetscErrorCode RheoDataSetTest(RheoDataSet data, int64_t first, int64_t n, double *x, double *condition);
 
 /* condition (n, conditions) -> context (n, C). NaN for a class that does not exist. Not collective. */
 void RheoDataSetContext(RheoDataSet data, int64_t n, const double *condition, double *context);

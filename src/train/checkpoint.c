@@ -37,16 +37,17 @@ static PetscErrorCode RowsSum(RheoTrainer trainer, uint64_t *sum)
 {
   const RheoRowLayout *layout = &trainer->layout;
   const int64_t n = RheoRowSourceCount(trainer->source);
+  uint64_t rows;
 
   PetscFunctionBeginUser;
   PetscCall(RheoRowSourceFingerprint(trainer->source, sum));
   *sum = RheoChecksum(RheoChecksum(*sum, &n, sizeof n), layout->width,
                       (size_t)layout->n_columns * sizeof *layout->width);
-  for (int k = 0; k < layout->n_columns; k++) {
-    *sum = TextSum(*sum, layout->name[k]);
-    if (trainer->model.source && !strcmp(layout->name[k], "x"))
-      *sum = RheoChecksum(*sum, trainer->model.source,
-                          (size_t)(trainer->model.n_source * layout->width[k]) * sizeof(float));
+  for (int k = 0; k < layout->n_columns; k++) *sum = TextSum(*sum, layout->name[k]);
+  if (trainer->origin) {
+    const int64_t of_origin[2] = {RheoRowSourceCount(trainer->origin), trainer->model.origin};
+    PetscCall(RheoRowSourceFingerprint(trainer->origin, &rows));
+    *sum = RheoChecksum(RheoChecksum(*sum, of_origin, sizeof of_origin), &rows, sizeof rows);
   }
   PetscFunctionReturn(RHEO_OK);
 }

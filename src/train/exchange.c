@@ -140,7 +140,8 @@ static int64_t Unpack(RheoRowSource source, Block *b, int64_t n, const float *fe
       TakeRecord(source, item, fetched, to);
     else
       memcpy(to, b->in + (size_t)b->at[item->reader]++ * size, size * sizeof *to);
-    index[k++] = item->row;
+    if (index) index[k] = item->row;
+    k++;
   }
   return k;
 }
@@ -163,7 +164,7 @@ PetscErrorCode RheoRowExchange(RheoRowSource source, const RheoRowList *list, co
     }
     const int64_t got = Unpack(source, &b, n, fetched, record, index);
     record += (size_t)(got * source->layout.size);
-    index += got;
+    if (index) index += got;
   }
   PetscCall(BlockDestroy(&b));
   PetscFunctionReturn(RHEO_OK);

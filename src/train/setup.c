@@ -69,8 +69,8 @@ static PetscErrorCode SetUpValidation(RheoTrainer trainer)
   const RheoSampler *sampler = &trainer->sampler;
   int n_shards = trainer->config.shards;
   int64_t begin, end, first, n;
-  float *given, *record;
-  uint64_t *index;
+  RheoValidationRows held;
+  float *given;
 
   PetscFunctionBeginUser;
   if (!sampler->n_validation) PetscFunctionReturn(RHEO_OK);
@@ -81,8 +81,8 @@ static PetscErrorCode SetUpValidation(RheoTrainer trainer)
   n = end - first;
   PetscCall(RheoTrainProgramCreate(trainer, 0, rows, n, &trainer->validating));
   PetscCall(RheoTrainAllocate((size_t)n * (size_t)trainer->stage.width, &given));
-  PetscCall(RheoValidationRows(trainer, 0, &record, &index));
-  PetscCall(RheoStageValidation(trainer, first, end, record, index, given));
+  PetscCall(RheoValidationRowsCreate(trainer, 0, &held));
+  PetscCall(RheoStageValidation(trainer, first, &held, given));
   RheoTrainProgramFill(&trainer->validating, &(RheoFeedSource){.layout = &trainer->layout,
                                                                .seed = trainer->seed,
                                                                .step = RHEO_VALIDATION_STEP,
@@ -90,13 +90,12 @@ static PetscErrorCode SetUpValidation(RheoTrainer trainer)
                                                                .n_real = n,
                                                                .place = first,
                                                                .batch = sampler->n_validation,
-                                                               .record = record,
-                                                               .index = index,
+                                                               .record = held.record,
+                                                               .index = held.index,
                                                                .given = given});
-  PetscCall(ValidationWeights(trainer, first, n, record));
+  PetscCall(ValidationWeights(trainer, first, n, held.record));
   free(given);
-  free(record);
-  free(index);
+  RheoValidationRowsFree(&held);
   PetscCall(RheoTrainAllocate((size_t)n, &trainer->row_loss));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -131,6 +130,7 @@ PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
              PETSC_ERR_ARG_WRONGSTATE, "a trainer needs rows, an objective and parameters before Run");
   PetscCall(RheoTrainerSetConfig(trainer, &trainer->config)); /* defaults may not fit the number of ranks */
   trainer->model.batch = trainer->config.batch;
+  trainer->model.origin = trainer->origin ? RheoRowSourceLayout(trainer->origin)->size : 0;
   if (trainer->objective->check) PetscCall(trainer->objective->check(trainer->comm, &trainer->model));
   PetscCall(SetUpSampler(trainer));
   PetscCall(RheoReduceCreate(trainer->comm, trainer->config.shards, RheoParamsSize(trainer->params),

@@ -56,7 +56,7 @@ typedef struct {
  * range of. */
 void RheoRowLocate(RheoRowSource source, int64_t n, int64_t q, RheoRowItem *item);
 
-/* Rows go to their consumers: there record (., size) and index (.) get them in the order of the list. fetched: this rank's
+/* Rows go to their consumers: there record (., size) and index (.), which may be NULL, get them in the order of the list. fetched: this rank's
  * records of a source that fetches, else NULL. In pieces of a few MB. Collective. */
 PetscErrorCode RheoRowExchange(RheoRowSource source, const RheoRowList *list, const float *fetched,
                                float *record, uint64_t *index);

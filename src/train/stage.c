@@ -92,42 +92,36 @@ PetscErrorCode RheoStageDestroy(RheoTrainer trainer)
 }
 
 /* ---- Computing ---- */
-static void RunRows(RheoTrainer trainer, int64_t step, int64_t n, const float *record, const uint64_t *index,
-                    float *given)
+static void RunRows(RheoTrainer trainer, int64_t step, const RheoStageRows *rows, float *given)
 {
   RheoGathering *gathering = &trainer->stage.gathering;
   const RheoFeedSource source = {.layout = &trainer->layout,
                                  .seed = trainer->seed,
                                  .step = step,
-                                 .n_real = n,
-                                 .record = record,
-                                 .index = index};
+                                 .n_real = rows->n,
+                                 .record = rows->record,
+                                 .index = rows->index};
 
-  if (n <= 0) return;
+  if (rows->n <= 0) return;
   RheoGatheringFill(gathering, &source);
-  const RheoBatch batch = RheoGatheringGet(gathering, &source, 0, n);
+  RheoBatch batch = RheoGatheringGet(gathering, &source, 0, rows->n);
+  batch.origin = rows->origin;
   RheoTrainerNote(trainer, trainer->objective->stage->run(&trainer->model, &batch, given));
 }
 
 /* What the rows of the group's steps [first, last) are given, as one batch. */
 static void RunGroup(RheoTrainer trainer, int64_t group, int64_t first, int64_t last, float *given)
 {
-  const float *record;
-  const uint64_t *index;
-
   if (last <= first) return;
-  RheoWindowGroup(trainer, group, &record, &index);
-  RunRows(trainer, trainer->state.epoch * trainer->steps + first, (last - first) * trainer->batch, record,
-          index, given);
+  const RheoStageRows rows = RheoWindowGroup(trainer, group, last - first);
+  RunRows(trainer, trainer->state.epoch * trainer->steps + first, &rows, given);
 }
 
 /* What this rank's rows of one step are given. */
 static void RunStep(RheoTrainer trainer, int64_t step)
 {
-  const RheoStage *stage = &trainer->stage;
-  RunRows(trainer, trainer->state.epoch * trainer->steps + step, stage->rows,
-          RheoWindowRecord(trainer, step, stage->begin_row), RheoWindowIndex(trainer, step, stage->begin_row),
-          stage->given);
+  const RheoStageRows rows = RheoWindowStep(trainer, step);
+  RunRows(trainer, trainer->state.epoch * trainer->steps + step, &rows, trainer->stage.given);
 }
 
 /* ---- Sending ---- */
@@ -237,52 +231,62 @@ static void TakeRows(const RheoStage *stage, int64_t at, int64_t n, const float 
            (size_t)(to - from) * width * sizeof(float));
 }
 
+/* n of the rows held, from `first` on. */
+static RheoStageRows SomeOf(const RheoTrainer trainer, const RheoValidationRows *held, int64_t first,
+                            int64_t n)
+{
+  return (RheoStageRows){.n = n,
+                         .record = held->record + first * trainer->layout.size,
+                         .index = held->index + first,
+                         .origin = held->origin ? held->origin + first * trainer->model.origin : NULL};
+}
+
 /* The ranks take turns here too; every group travels to everybody, once a run. */
 static PetscErrorCode ValidateGroups(RheoTrainer trainer, int64_t begin, int64_t end, float *given)
 {
   RheoStage *stage = &trainer->stage;
   const RheoSampler *sampler = &trainer->sampler;
   const int64_t rows = stage->group * trainer->batch;
+  RheoValidationRows held;
   PetscMPIInt rank, size;
   int64_t done = 0;
-  float *record;
-  uint64_t *index;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoValidationRows(trainer, rows, &record, &index));
+  PetscCall(RheoValidationRowsCreate(trainer, rows, &held));
   PetscCallMPI(MPI_Comm_rank(trainer->comm, &rank));
   PetscCallMPI(MPI_Comm_size(trainer->comm, &size));
   for (int64_t first = 0; first < sampler->n_validation; first += size * rows) {
-    const int64_t mine = PetscMin(rows, sampler->n_validation - (first + rank * rows));
-    RunRows(trainer, RHEO_VALIDATION_STEP, mine, record + done * trainer->layout.size, index + done,
-            stage->whole);
-    done += PetscMax(mine, 0);
+    const int64_t mine = PetscMax(0, PetscMin(rows, sampler->n_validation - (first + rank * rows)));
+    const RheoStageRows group = SomeOf(trainer, &held, done, mine);
+    RunRows(trainer, RHEO_VALIDATION_STEP, &group, stage->whole);
+    done += mine;
     for (int r = 0; r < size; r++) {
       const int64_t at = first + r * rows, n = PetscMin(rows, sampler->n_validation - at);
-      float *group = r == rank ? stage->whole : stage->sent;
+      float *from = r == rank ? stage->whole : stage->sent;
       if (n <= 0) break;
-      PetscCallMPI(MPI_Bcast(group, (PetscMPIInt)n, stage->row, r, trainer->comm));
-      TakeRows(stage, at, n, group, begin, end, given);
+      PetscCallMPI(MPI_Bcast(from, (PetscMPIInt)n, stage->row, r, trainer->comm));
+      TakeRows(stage, at, n, from, begin, end, given);
     }
   }
-  free(record);
-  free(index);
+  RheoValidationRowsFree(&held);
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, int64_t end, const float *record,
-                                   const uint64_t *index, float *given)
+PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, const RheoValidationRows *held,
+                                   float *given)
 {
   RheoStage *stage = &trainer->stage;
+  const int64_t most = stage->gathering.capacity;
 
   PetscFunctionBeginUser;
   if (!stage->width) PetscFunctionReturn(RHEO_OK);
   if (RheoStageCouples(trainer))
-    PetscCall(ValidateGroups(trainer, begin, end, given));
+    PetscCall(ValidateGroups(trainer, begin, begin + held->n, given));
   else
-    for (int64_t i = 0; i < end - begin; i += stage->gathering.capacity)
-      RunRows(trainer, RHEO_VALIDATION_STEP, PetscMin(stage->gathering.capacity, end - begin - i),
-              record + i * trainer->layout.size, index + i, given + i * stage->width);
+    for (int64_t i = 0; i < held->n; i += most) {
+      const RheoStageRows rows = SomeOf(trainer, held, i, PetscMin(most, held->n - i));
+      RunRows(trainer, RHEO_VALIDATION_STEP, &rows, given + i * stage->width);
+    }
   PetscCall(RheoTrainerAgree(trainer));
   PetscFunctionReturn(RHEO_OK);
 }

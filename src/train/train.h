@@ -75,6 +75,10 @@ PetscErrorCode RheoTrainerSetSeed(RheoTrainer trainer, uint64_t seed);
 /* Rows in memory, or any source of them, which is borrowed. */
 PetscErrorCode RheoTrainerSetRows(RheoTrainer trainer, const RheoRows *rows);
 PetscErrorCode RheoTrainerSetSource(RheoTrainer trainer, RheoRowSource source);
+/* A second data set, of one column: the batch stage is given one of its rows with each row of a step (RheoBatch.origin). Each of
+ * them comes once before any comes again, in another random order every time; which one depends on the step and the place in
+ * its batch alone. Its arrays must stay; NULL: none. */
+PetscErrorCode RheoTrainerSetOrigin(RheoTrainer trainer, const RheoRows *origin);
 /* scope_name: where the model's parameters are ("flow"). */
 PetscErrorCode RheoTrainerSetObjective(RheoTrainer trainer, const RheoObjectiveType *type,
                                        const RheoObjectiveModel *model, const char *scope_name);

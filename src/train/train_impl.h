@@ -134,6 +134,62 @@ double RheoTrainProgramGradient(RheoTrainer trainer, RheoTrainProgram *program, 
 void RheoTrainProgramLosses(RheoTrainer trainer, RheoTrainProgram *program, const float *values,
                             int64_t first, int64_t n, float *row_loss);
 
+/* ---- window.c: the rows of the steps to come ----
+ * This rank's rows of the window's steps, in the order of steps and places; and those of the groups that it couples, the r-th,
+ * (r + size)-th ... of the window for rank r. */
+typedef struct {
+  int64_t epoch, number;   /* number -1: none yet */
+  int64_t first, end;      /* steps of the epoch */
+  int64_t steps;           /* of a window */
+  int64_t begin_row, rows; /* of this rank in a step */
+  float *record, *coupled;
+  float *
+      origin; /* rows of a second data set: for those of the groups that it couples, else for its own; NULL: none */
+  uint64_t *index, *coupled_index;
+  int *consumer; /* (batch) rank of a place */
+  uint64_t *row; /* of the window that was last looked up: */
+  int64_t row_epoch, row_number;
+  PetscBool fetching; /* its rows */
+} RheoWindow;
+
+/* Cuts the sampler into windows; after the stage, whose groups no window divides. Collective, as is all here. */
+PetscErrorCode RheoWindowCreate(RheoTrainer trainer);
+PetscErrorCode RheoWindowDestroy(RheoTrainer trainer);
+/* Makes the next step's rows (state.epoch, state.batch) be here, wherever it stood before; with their weights. */
+PetscErrorCode RheoWindowReach(RheoTrainer trainer);
+/* The same in the middle of an epoch, of whose earlier steps the weights are wanted too. */
+PetscErrorCode RheoWindowResume(RheoTrainer trainer);
+/* Of the epoch's step, from `place` of its batch on. Not collective. */
+const float *RheoWindowRecord(const RheoTrainer trainer, int64_t step, int64_t place);
+const uint64_t *RheoWindowIndex(const RheoTrainer trainer, int64_t step, int64_t place);
+/* Rows as the batch stage gets them. */
+typedef struct {
+  int64_t n;
+  const float *record; /* (n, size of the layout) */
+  const uint64_t *index;
+  const float *origin; /* (n, width), or NULL */
+} RheoStageRows;
+/* This rank's of one step, and those of the first steps of a group that this rank couples; until the next Reach. Not collective. */
+RheoStageRows RheoWindowStep(const RheoTrainer trainer, int64_t step);
+RheoStageRows RheoWindowGroup(const RheoTrainer trainer, int64_t group, int64_t steps);
+
+/* ---- validation.c: rows held out ---- */
+typedef struct {
+  int64_t n;
+  float *record; /* as in RheoStageRows */
+  uint64_t *index;
+  float *origin;
+} RheoValidationRows;
+/* Of places [first, end) for each rank, or, with rows > 0, every size-th run of that many for it. Collective. */
+PetscErrorCode RheoValidationRowsCreate(RheoTrainer trainer, int64_t rows, RheoValidationRows *held);
+void RheoValidationRowsFree(RheoValidationRows *held);
+
+/* ---- origin.c: a second data set ---- */
+/* record gets the rows that are given with those of the list, whose first is the first of the run's step; in its order, to the
+ * same ranks. Collective. */
+PetscErrorCode RheoOriginExchange(RheoTrainer trainer, const RheoRowList *list, int64_t first_step,
+                                  float *record);
+
 /* ---- stage.c: what the objective needs of groups of rows ---- */
 typedef struct {
   int width;               /* 0: there is no stage */
@@ -155,43 +211,11 @@ int RheoStageCouples(const RheoTrainer trainer);
 PetscErrorCode RheoStageStep(RheoTrainer trainer);
 /* What the rows of a shard are given in the step to come; NULL where there is no stage. */
 const float *RheoStageGiven(const RheoTrainer trainer, int64_t place);
-/* given (end - begin, width): of the validation rows [begin, end), whose records and numbers are these. Collective. */
-PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, int64_t end, const float *record,
-                                   const uint64_t *index, float *given);
+/* given (n, width): of this rank's validation rows, which begin at place `begin`. Collective. */
+PetscErrorCode RheoStageValidation(RheoTrainer trainer, int64_t begin, const RheoValidationRows *held,
+                                   float *given);
 /* The places [begin, end) of a rank's rows in a batch. */
 void RheoTrainerPlaces(const RheoTrainer trainer, int size, int rank, int64_t *begin, int64_t *end);
-
-/* ---- window.c: the rows of the steps to come ----
- * This rank's rows of the window's steps, in the order of steps and places; and those of the groups that it couples, the r-th,
- * (r + size)-th ... of the window for rank r. */
-typedef struct {
-  int64_t epoch, number;   /* number -1: none yet */
-  int64_t first, end;      /* steps of the epoch */
-  int64_t steps;           /* of a window */
-  int64_t begin_row, rows; /* of this rank in a step */
-  float *record, *coupled;
-  uint64_t *index, *coupled_index;
-  int *consumer; /* (batch) rank of a place */
-  uint64_t *row; /* of the window that was last looked up: */
-  int64_t row_epoch, row_number;
-  PetscBool fetching; /* its rows */
-} RheoWindow;
-
-/* Cuts the sampler into windows; after the stage, whose groups no window divides. Collective, as is all here. */
-PetscErrorCode RheoWindowCreate(RheoTrainer trainer);
-PetscErrorCode RheoWindowDestroy(RheoTrainer trainer);
-/* Makes the next step's rows (state.epoch, state.batch) be here, wherever it stood before; with their weights. */
-PetscErrorCode RheoWindowReach(RheoTrainer trainer);
-/* The same in the middle of an epoch, of whose earlier steps the weights are wanted too. */
-PetscErrorCode RheoWindowResume(RheoTrainer trainer);
-/* Of the epoch's step, from `place` of its batch on. Not collective. */
-const float *RheoWindowRecord(const RheoTrainer trainer, int64_t step, int64_t place);
-const uint64_t *RheoWindowIndex(const RheoTrainer trainer, int64_t step, int64_t place);
-/* The rows of a group that this rank couples. Not collective. */
-void RheoWindowGroup(const RheoTrainer trainer, int64_t group, const float **record, const uint64_t **index);
-/* Validation rows: of places [first, end) for each rank, or, with rows > 0, every size-th run of that many for it. record and
- * index are the caller's, freed with free. */
-PetscErrorCode RheoValidationRows(RheoTrainer trainer, int64_t rows, float **record, uint64_t **index);
 
 /* ---- failure.c: an objective that fails on some ranks ----
  * A rank alone may not leave: the others would wait. It makes a note and sees to it that a number that all ranks learn of
@@ -343,6 +367,7 @@ struct RheoTrainer_ {
   RheoRowSource source;
   PetscBool owns_source;
   RheoRowLayout layout; /* of its rows */
+  RheoRowSource origin; /* NULL: none */
   const RheoObjectiveType *objective;
   RheoObjectiveModel model;
   const char *scope;

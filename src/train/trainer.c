@@ -68,6 +68,7 @@ PetscErrorCode RheoTrainerDestroy(RheoTrainer *trainer)
   if (!*trainer) PetscFunctionReturn(RHEO_OK);
   PetscCall(RheoTrainerReset(*trainer));
   if ((*trainer)->owns_source) PetscCall(RheoRowSourceDestroy(&(*trainer)->source));
+  PetscCall(RheoRowSourceDestroy(&(*trainer)->origin));
   PetscCall(RheoHistoryClear(&(*trainer)->history));
   PetscCall(PetscFree(*trainer));
   PetscFunctionReturn(RHEO_OK);
@@ -144,6 +145,17 @@ PetscErrorCode RheoTrainerSetSource(RheoTrainer trainer, RheoRowSource source)
   trainer->source = source;
   trainer->owns_source = PETSC_FALSE;
   trainer->layout = *RheoRowSourceLayout(source);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTrainerSetOrigin(RheoTrainer trainer, const RheoRows *origin)
+{
+  PetscFunctionBeginUser;
+  PetscCheck(!origin || (origin->n_columns == 1 && !origin->weight), trainer->comm, PETSC_ERR_ARG_WRONG,
+             "a second data set is one column without weights");
+  PetscCall(RheoTrainerReset(trainer));
+  PetscCall(RheoRowSourceDestroy(&trainer->origin));
+  if (origin) PetscCall(RheoRowSourceCreateMemory(trainer->comm, origin, &trainer->origin));
   PetscFunctionReturn(RHEO_OK);
 }
 

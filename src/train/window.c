@@ -66,11 +66,13 @@ PetscErrorCode RheoWindowCreate(RheoTrainer trainer)
   const size_t n = (size_t)(w->steps * w->rows);
   PetscCall(RheoTrainAllocate(n * size, &w->record));
   PetscCall(PetscMalloc1(n, &w->index));
-  if (!RheoStageCouples(trainer) || ranks == 1) PetscFunctionReturn(RHEO_OK);
-  const int64_t group = trainer->stage.group, groups = (w->steps + group - 1) / group;
-  const size_t coupled = (size_t)((groups + ranks - 1) / ranks * group * trainer->batch);
-  PetscCall(RheoTrainAllocate(coupled * size, &w->coupled));
-  PetscCall(PetscMalloc1(coupled, &w->coupled_index));
+  const PetscBool coupled = (PetscBool)(RheoStageCouples(trainer) && ranks > 1);
+  const int64_t group = coupled ? trainer->stage.group : 1, groups = (w->steps + group - 1) / group;
+  const size_t n_coupled = coupled ? (size_t)((groups + ranks - 1) / ranks * group * trainer->batch) : 0;
+  if (coupled) PetscCall(RheoTrainAllocate(n_coupled * size, &w->coupled));
+  PetscCall(PetscMalloc1(n_coupled, &w->coupled_index));
+  if (trainer->origin)
+    PetscCall(RheoTrainAllocate((coupled ? n_coupled : n) * (size_t)trainer->model.origin, &w->origin));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -81,6 +83,7 @@ PetscErrorCode RheoWindowDestroy(RheoTrainer trainer)
   PetscFunctionBeginUser;
   free(w->record);
   free(w->coupled);
+  free(w->origin);
   PetscCall(PetscFree(w->index));
   PetscCall(PetscFree(w->coupled_index));
   PetscCall(PetscFree(w->consumer));
@@ -180,6 +183,8 @@ static PetscErrorCode Load(RheoTrainer trainer, int64_t epoch, int64_t number)
   PetscCall(RheoRowExchange(trainer->source, &list, fetched, w->record, w->index));
   order.coupled = PETSC_TRUE;
   if (w->coupled) PetscCall(RheoRowExchange(trainer->source, &list, fetched, w->coupled, w->coupled_index));
+  order.coupled = (PetscBool)(w->coupled != NULL);
+  if (w->origin) PetscCall(RheoOriginExchange(trainer, &list, epoch * trainer->steps + first, w->origin));
   PetscCall(LookAhead(trainer));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -247,80 +252,30 @@ const uint64_t *RheoWindowIndex(const RheoTrainer trainer, int64_t step, int64_t
   return trainer->window.index + RowOf(trainer, step, place);
 }
 
-void RheoWindowGroup(const RheoTrainer trainer, int64_t group, const float **record, const uint64_t **index)
+static const float *OriginAt(const RheoTrainer trainer, size_t row)
+{
+  return trainer->window.origin ? trainer->window.origin + row * (size_t)trainer->model.origin : NULL;
+}
+
+RheoStageRows RheoWindowStep(const RheoTrainer trainer, int64_t step)
 {
   const RheoWindow *w = &trainer->window;
-  const int64_t steps = trainer->stage.group;
 
-  if (w->coupled) {
-    const int64_t turn = (group - w->first / steps) / trainer->source->size;
-    const size_t row = (size_t)(turn * steps * trainer->batch);
-    *record = w->coupled + row * (size_t)trainer->layout.size;
-    *index = w->coupled_index + row;
-  } else {
-    *record = RheoWindowRecord(trainer, group * steps, 0);
-    *index = RheoWindowIndex(trainer, group * steps, 0);
-  }
+  return (RheoStageRows){.n = w->rows,
+                         .record = RheoWindowRecord(trainer, step, w->begin_row),
+                         .index = RheoWindowIndex(trainer, step, w->begin_row),
+                         .origin = OriginAt(trainer, RowOf(trainer, step, w->begin_row))};
 }
 
-/* ---- Validation rows ---- */
-typedef struct {
-  RheoTrainer trainer;
-  int64_t rows;        /* of a run; 0: by shards */
-  const int64_t *last; /* (ranks) by shards: the end of each rank's rows */
-} Held;
-
-static int HeldBy(const Held *held, int size, int64_t place)
+RheoStageRows RheoWindowGroup(const RheoTrainer trainer, int64_t group, int64_t steps)
 {
-  int r = 0;
-  if (held->rows) return (int)(place / held->rows % size);
-  while (place >= held->last[r]) r++;
-  return r;
-}
+  const RheoWindow *w = &trainer->window;
+  const int64_t of_group = trainer->stage.group, turn = (group - w->first / of_group) / trainer->source->size;
+  size_t row = (size_t)(turn * of_group * trainer->batch);
 
-static void DescribeHeld(const void *context, RheoRowSource source, int64_t first, int64_t n,
-                         uint64_t *scratch, RheoRowItem *item)
-{
-  const Held *held = context;
-  const RheoSampler *sampler = &held->trainer->sampler;
-
-  if (RheoStageCouples(held->trainer))
-    RheoSamplerValidationPlaces(sampler, first, n, scratch);
-  else
-    for (int64_t i = 0; i < n; i++) scratch[i] = (uint64_t)(first + i);
-  for (int64_t i = 0; i < n; i++) {
-    item[i].row = sampler->validation[scratch[i]];
-    item[i].consumer = HeldBy(held, source->size, first + i);
-    RheoRowLocate(source, sampler->n_validation, (int64_t)scratch[i], &item[i]);
-  }
-}
-
-PetscErrorCode RheoValidationRows(RheoTrainer trainer, int64_t rows, float **record, uint64_t **index)
-{
-  RheoRowSource source = trainer->source;
-  const int64_t n = trainer->sampler.n_validation;
-  const float *fetched = NULL;
-  int64_t *last, begin, end, mine = 0;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1((size_t)source->size, &last));
-  for (int r = 0; r < source->size; r++) {
-    int64_t first, to;
-    RheoShardRange(trainer->config.shards, source->size, r, &first, &to);
-    RheoShardRange(n, trainer->config.shards, (int)to - 1, &begin, &last[r]);
-  }
-  const Held held = {trainer, rows, last};
-  for (int64_t i = 0; i < n; i++) mine += HeldBy(&held, source->size, i) == source->rank;
-  PetscCall(RheoTrainAllocate((size_t)(mine * trainer->layout.size), record));
-  *index = malloc((size_t)(mine + 1) * sizeof **index);
-  PetscCheck(*index, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %lld rows", (long long)mine);
-  if (source->fetcher) {
-    RheoRange(source->comm, n, &begin, &end);
-    PetscCall(RheoFetcherBegin(source->fetcher, end - begin, trainer->sampler.validation + begin));
-    PetscCall(RheoFetcherEnd(source->fetcher, &fetched));
-  }
-  const RheoRowList list = {n, DescribeHeld, &held};
-  PetscCall(RheoRowExchange(source, &list, fetched, *record, *index));
-  PetscCall(PetscFree(last));
-  PetscFunctionReturn(RHEO_OK);
+  if (!w->coupled) row = RowOf(trainer, group * of_group, 0);
+  return (RheoStageRows){.n = steps * trainer->batch,
+                         .record = (w->coupled ? w->coupled : w->record) + row * (size_t)trainer->layout.size,
+                         .index = (w->coupled ? w->coupled_index : w->index) + row,
+                         .origin = OriginAt(trainer, row)};
 }

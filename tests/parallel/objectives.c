@@ -67,7 +67,7 @@ static void Configure(const Case *c, Model *m)
   OK(RheoDeckCreate(PETSC_COMM_SELF, &deck));
   snprintf(text, sizeof text, "%s: {%s}\n", c->section, c->text);
   OK(RheoDeckLoadText(deck, "case", text));
-  m->model = (RheoObjectiveModel){.source = source, .n_source = N_SOURCE};
+  m->model = (RheoObjectiveModel){0};
   if (!strcmp(c->section, "flow")) {
     OK(RheoFlowCreate(&m->flow));
     OK(RheoFlowSetFromDeck(m->flow, deck, "flow"));
@@ -191,6 +191,9 @@ static uint64_t Train(MPI_Comm comm, const Case *c, int64_t stop_at)
   OK(RheoTrainerSetSeed(trainer, SEED));
   OK(RheoTrainerSetQuiet(trainer, PETSC_TRUE));
   OK(RheoTrainerSetRows(trainer, &m.rows));
+  const RheoRows origin = {
+      .n = N_SOURCE, .n_columns = 1, .name = {"origin"}, .width = {D}, .value = {source}};
+  OK(RheoTrainerSetOrigin(trainer, &origin));
   OK(RheoTrainerSetObjective(trainer, m.type, &m.model, "model"));
   OK(RheoTrainerSetParams(trainer, m.params, m.values));
   const uint64_t sum = RunTo(trainer, &m, stop_at);

@@ -34,7 +34,9 @@ static uint64_t train(MPI_Comm comm, const char *objective, const char *text)
   snprintf(whole, sizeof whole, "net: {type: mlp, hidden: 16, layers: 2}, %s", text);
   CnfModel m = StartCnf(whole, D, C, 8, 0);
   const RheoRows rows = {.n = N, .n_columns = 2, .name = {"x", "context"}, .width = {D, C}, .value = {x, y}};
-  const RheoObjectiveModel model = {.cnf = m.cnf, .source = source, .n_source = N_SOURCE};
+  const RheoRows origin = {
+      .n = N_SOURCE, .n_columns = 1, .name = {"origin"}, .width = {D}, .value = {source}};
+  const RheoObjectiveModel model = {.cnf = m.cnf};
   rx_cnf_velocity(m.cnf, m.scope, m.t, rx_cnf_enter(m.cnf, m.scope, m.z, m.context), m.context, RHEO_NONE);
   rx_cnf_start(m.cnf, m.scope, m.z, m.context);
   DrawCnf(&m, 0);
@@ -50,6 +52,7 @@ static uint64_t train(MPI_Comm comm, const char *objective, const char *text)
   OK(RheoTrainerSetSeed(trainer, SEED));
   OK(RheoTrainerSetQuiet(trainer, PETSC_TRUE));
   OK(RheoTrainerSetRows(trainer, &rows));
+  OK(RheoTrainerSetOrigin(trainer, &origin));
   OK(RheoTrainerSetObjective(trainer, type, &model, "cnf"));
   OK(RheoTrainerSetParams(trainer, m.params, m.single));
   OK(RheoTrainerRun(trainer));

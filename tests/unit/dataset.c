@@ -49,14 +49,14 @@ static void files(void **state)
   const int64_t n = RheoDataSetCount(data), m = RheoDataSetTestCount(data);
   assert_int_equal(n + m, N);
   assert_in_range(m, 20, 60);
-  RheoDataSetTraining(data, x, label);
-  RheoDataSetTest(data, 0, m, x + 2 * n, label + n);
+  OK(RheoDataSetTraining(data, 0, n, x, label));
+  OK(RheoDataSetTest(data, 0, m, x + 2 * n, label + n));
   for (int i = 0; i < N; i++) {
     assert_true(x[2 * i + 1] == 1000 + x[2 * i] && label[i] == fmod(x[2 * i], 3));
     seen[(int)x[2 * i]]++;
   }
   for (int i = 0; i < N; i++) assert_true(seen[i] == 1);
-  RheoDataSetTest(data, m - 1, 2, x, NULL); /* round the end */
+  OK(RheoDataSetTest(data, m - 1, 2, x, NULL)); /* round the end */
   assert_true(x[2] < x[0]);
   RheoDataSetContext(data, 3, (const double[]){1, 2, 7}, context);
   assert_true(context[0] == 0 && context[1] == 1 && context[2] == 0 && context[5] == 1 && isnan(context[6]));
