@@ -156,9 +156,8 @@ PetscErrorCode RheoTransportTrain(RheoTransport t)
   PetscCall(TransportSourceRows(t, &origin, &from));
   PetscCall(TrainingRows(t, &rows, &x, &context));
   PetscCall(RheoRowSourceCreateMemory(t->comm, &rows, &source));
-  const PetscErrorCode code =
-      RheoTrainingRun(t->deck, t->seed, source, origin.n ? &origin : NULL, t->density,
-                      t->guarded ? &t->guard : NULL, t->series, &t->training);
+  const PetscErrorCode code = RheoTrainingRun(t->deck, t->seed, source, origin.n ? &origin : NULL, t->density,
+                                              t->guarded ? &t->guard : NULL, t->series, &t->training);
   PetscCall(RheoRowSourceDestroy(&source));
   PetscCall(PetscFree(x));
   PetscCall(PetscFree(context));
