@@ -4,6 +4,7 @@
  * Phi(x) (Hendrycks and Gimpel 2016).
  */
 #define RHEO_NO_HERE
+#include "../kernels/exp.h"
 #include "../program_impl.h"
 #include <string.h>
 
