@@ -5,8 +5,10 @@
 # gaussians, moons, scurve, and twodim for moons-8g, which has other scales: moons of noise 0.1 taken to mean 0 and standard
 # deviation 7 over both coordinates, Gaussians of sd 1.5 on a circle of 12), sets of 30 000 rows split at random. `floor` is W2
 # between the test points and 10 000 others.
+# moons-8g-np is moons-8g with the data that the runner's own libraries make of the seed (data_moons_8g.py; needs scikit-learn and
+# PyTorch).
 # otcfm+ is otcfm with our settings: coupled over 1024 rows at once, cosine schedule, averaged parameters.
-#   tests/bench/couplings.sh [-s "42 43 44 45 46"] [-m "icfm otcfm otcfm+ sbcfm wcfm"] [-p "N-8g moons-8g N-moons N-scurve"] [-j 2]
+#   tests/bench/couplings.sh [-s "42 43 44 45 46"] [-m "icfm otcfm otcfm+ sbcfm wcfm"] [-p "N-8g moons-8g moons-8g-np N-moons N-scurve"] [-j 2]
 # About 3 minutes a run on one core, so 5 hours for all of it on two cores' turns of two.
 set -eu
 seeds="42 43 44 45 46" methods="icfm otcfm otcfm+ sbcfm wcfm" problems="N-8g moons-8g N-moons N-scurve"
@@ -15,8 +17,13 @@ output=results/couplings
 . "$(dirname "$0")/transport.sh"
 options "$@"
 
+# data PROBLEM SEED DIR
 data() {
   case $1 in
+    moons-8g-np)
+      "${RHEO_PYTHON:-/usr/bin/python3}" "$(dirname "$0")/data_moons_8g.py" "$2" "$3" >&2
+      echo "source: {file: source.csv, test_file: source_test.csv}"
+      echo "target: {file: target.csv, test_file: target_test.csv}" ;;
     moons-8g)
       echo "source: {toy: moons, noise: 0.1, scale: 9.682, shift: [-3.631, -3.631], n: 10k, of: 30k}"
       echo "target: {toy: eight_gaussians, radius: 12, sd: 1.5, n: 10k}" ;;
@@ -40,13 +47,13 @@ settings() { case $1 in *+) echo ", schedule: cosine, ema: 0.999" ;; esac; }
 
 published() { # METHOD PROBLEM: W2, NPE
   case "$1 $2" in
-    "icfm N-8g") echo ".373+-.103 .202+-.055" ;; "icfm moons-8g") echo "1.557+-.407 2.680+-.292" ;;
+    "icfm N-8g") echo ".373+-.103 .202+-.055" ;; "icfm moons-8g" | "icfm moons-8g-np") echo "1.557+-.407 2.680+-.292" ;;
     "icfm N-moons") echo ".178+-.014 .891+-.120" ;; "icfm N-scurve") echo ".242+-.141 .856+-.031" ;;
     "fm N-8g") echo ".343+-.058 .190+-.054" ;; "fm N-moons") echo ".209+-.055 .762+-.099" ;;
     "fm N-scurve") echo ".198+-.037 .743+-.116" ;;
     "sbcfm N-8g") echo "2.314+-2.112 1.000+-.000" ;; "sbcfm N-moons") echo ".434+-.594 .995+-.000" ;;
     "sbcfm N-scurve") echo ".341+-.468 .745+-.039" ;;
-    otcfm*N-8g) echo ".303+-.043 .031+-.027" ;; otcfm*moons-8g) echo ".601+-.027 .015+-.010" ;;
+    otcfm*N-8g) echo ".303+-.043 .031+-.027" ;; otcfm*moons-8g | otcfm*moons-8g-np) echo ".601+-.027 .015+-.010" ;;
     otcfm*N-moons) echo ".130+-.016 .083+-.009" ;; otcfm*N-scurve) echo ".144+-.028 .027+-.012" ;;
     *) echo "- -" ;;
   esac
@@ -60,7 +67,7 @@ for problem in $problems; do
       cat > "$output/$name/deck.yaml" << DECK
 title: $problem, $method
 seed: $seed
-$(data "$problem")
+$(data "$problem" "$seed" "$output/$name")
 cnf: {net: {type: mlp, hidden: 64, layers: 3, activation: selu}, time: raw, standardize: no, $(method "$method"),
       solve: {scheme: euler, steps: 100}}
 train: {batch: 512, epochs: 1000, lr: 1e-3, decay: 1e-5, clip: 0, validation: 0, patience: 0$(settings "$method")}
