@@ -5,13 +5,13 @@
 
 typedef struct {
   RheoStrings transform; /* names; one for all or one a column */
-  int stream;            /* RheoDataStream */
+  int stream;            /* RheoStreaming */
 } RheoDataConfig;
 
 const RheoKey RheoDataKeys[] = {
     {"transform", RHEO_KEY_STRINGS, offsetof(RheoDataConfig, transform), "none", NULL,
      "of the data before standardisation, one for all columns or one each: " RHEO_DATA_TRANSFORM_RULE},
-    {"stream", RHEO_KEY_CHOICE, offsetof(RheoDataConfig, stream), "auto", "auto|yes|no",
+    {"stream", RHEO_KEY_CHOICE, offsetof(RheoDataConfig, stream), "auto", RHEO_STREAMING_RULE,
      "read rows of the file as training needs them, instead of keeping them in memory; auto: where they are "
      "more than a "
      "train.window. The model is the same"},

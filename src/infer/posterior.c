@@ -58,13 +58,14 @@ PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior)
 }
 
 /* Records of raw rows (theta, x, weight or NULL): parameters as normal scores of their prior, and everything finite. */
-static void Convert(const void *posterior, int64_t n, const double *const *block, float *record,
-                    unsigned char *good)
+static void Convert(const void *posterior, int64_t n, const int64_t *place, const double *const *block,
+                    float *record, unsigned char *good)
 {
   const RheoPosterior p = (RheoPosterior)(uintptr_t)posterior;
   const double *theta = block[0], *x = block[1], *weight = block[2];
   const int size = p->d + p->c + (weight != NULL);
 
+  (void)place;
   for (int64_t i = 0; i < n; i++, record += size) {
     good[i] = 1;
     for (int k = 0; k < p->d; k++) record[k] = (float)RheoPriorToNormal(p->prior, k, theta[i * p->d + k]);
@@ -111,7 +112,7 @@ PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *thet
   PetscCall(PetscMalloc4(n * p->d, &t, n * p->c, &y, n, &w, layout.size, &record));
   for (int64_t i = 0; i < n; i++) {
     const double *const block[] = {theta + i * p->d, x + i * p->c, weight ? weight + i : NULL};
-    Convert(p, 1, block, record, &good);
+    Convert(p, 1, &i, block, record, &good);
     if (!good) continue;
     memcpy(t + rows.n * p->d, record, (size_t)p->d * sizeof *t);
     memcpy(y + rows.n * p->c, record + p->d, (size_t)p->c * sizeof *y);
@@ -130,20 +131,6 @@ PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *thet
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Whether rows of files are to be read as they are needed. */
-static PetscErrorCode Streams(RheoPosterior p, int64_t n, const RheoRowLayout *layout, PetscBool *streams)
-{
-  RheoTrainConfig config;
-  int choice = RHEO_STREAM_AUTO;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoDataStreamRead(p->deck, &choice));
-  PetscCall(RheoDeckRead(p->deck, "train", RheoTrainKeys, &config));
-  *streams = (PetscBool)(choice == RHEO_STREAM_YES ||
-                         (choice == RHEO_STREAM_AUTO && n > RheoTrainWindowRows(&config, layout)));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior p, RheoReader reader)
 {
   const RheoTable *table = RheoReaderTable(reader);
@@ -158,6 +145,7 @@ PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior p, RheoReader reader)
   const RheoRowLayout layout = Layout(p, (PetscBool)(weight >= 0));
   RheoRowSource source;
   PetscBool streams = PETSC_FALSE;
+  int choice;
 
   PetscFunctionBeginUser;
   RheoInputCheck(theta >= 0 && x >= 0, p->comm,
@@ -170,7 +158,8 @@ PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior p, RheoReader reader)
                  table->block[x].width, p->c);
   RheoInputCheck(weight < 0 || table->block[weight].width == 1, p->comm, "%s: `weights` has %d columns", name,
                  table->block[weight].width);
-  PetscCall(Streams(p, table->n, &layout, &streams));
+  PetscCall(RheoDataStreamRead(p->deck, &choice));
+  PetscCall(RheoTrainingStreams(p->deck, choice, table->n, &layout, &streams));
   PetscCall(RheoRowSourceCreateFile(p->comm, &file, &layout, streams, &source));
   PetscCall(CheckCount(p, table->n, RheoRowSourceCount(source)));
   const PetscErrorCode code = RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, NULL, p->density,

@@ -30,7 +30,6 @@ struct RheoPosterior_ {
 /* ---- data.c: the data as the network sees them ---- */
 /* Reads data.transform: transform (n_data), freed with PetscFree. */
 PetscErrorCode RheoDataTransformRead(RheoDeck deck, int n_data, int **transform);
-typedef enum { RHEO_STREAM_AUTO, RHEO_STREAM_YES, RHEO_STREAM_NO } RheoDataStream;
 PetscErrorCode RheoDataStreamRead(RheoDeck deck, int *stream); /* data.stream */
 /* x (n, C) -> y (n, C). */
 void RheoPosteriorTransformData(RheoPosterior posterior, int64_t n, const double *x, float *y);

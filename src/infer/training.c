@@ -37,8 +37,8 @@ PetscErrorCode RheoTrainingFree(RheoTraining *training)
  * with the model afterwards may change between a training and its continuation. */
 static PetscErrorCode Identity(RheoDeck deck, const char **identity)
 {
-  static const char *const other[] = {"title",       "sample",   "check",     "plot",       "simulate",
-                                      "observation", "truncate", "data.file", "data.stream"};
+  static const char *const other[] = {"title",       "sample",   "check",     "plot",        "simulate",
+                                      "observation", "truncate", "data.file", "data.stream", "target.stream"};
   const char *text, *name;
   RheoDeck copy;
 
@@ -96,6 +96,18 @@ static PetscErrorCode Fit(RheoDensity density, uint64_t seed, RheoRowSource sour
   free(record);
   PetscCall(RheoDensityFit(density, n, x, layout->width[1] ? context : NULL));
   PetscCall(PetscFree2(x, context));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTrainingStreams(RheoDeck deck, int choice, int64_t n, const RheoRowLayout *layout,
+                                   PetscBool *streams)
+{
+  RheoTrainConfig config;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(deck, "train", RheoTrainKeys, &config));
+  *streams = (PetscBool)(choice == RHEO_STREAMING_YES ||
+                         (choice == RHEO_STREAMING_AUTO && n > RheoTrainWindowRows(&config, layout)));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -20,6 +20,10 @@ typedef struct {
 PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource source, const RheoRows *origin,
                                RheoDensity density, const RheoSafeguard *guard, const char *series,
                                RheoTraining *training);
+/* Whether n rows of files are to be read as they are needed: by choice (RheoStreaming), auto where they are more than train.window.
+ * Collective on the deck. */
+PetscErrorCode RheoTrainingStreams(RheoDeck deck, int choice, int64_t n, const RheoRowLayout *layout,
+                                   PetscBool *streams);
 PetscErrorCode RheoTrainingFree(RheoTraining *training);
 
 /* To a file, which borrows, and from one, which is copied, values included. A file whose layout is another is RHEO_ERR_INPUT

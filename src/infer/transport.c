@@ -1,5 +1,4 @@
 /* The life of a transport: what the deck says, training, files. Asking it is in transport_ask.c. */
-#include "../base/reduce.h"
 #include "transport_impl.h"
 #include <math.h>
 #include <string.h>
@@ -122,40 +121,17 @@ PetscErrorCode RheoTransportDestroy(RheoTransport *transport)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* This rank's share of the rows to train on, as floats: x (n, D), context (n, C). */
-static PetscErrorCode TrainingRows(RheoTransport t, RheoRows *rows, float **x, float **context)
-{
-  RheoDataSet data = t->target;
-  const int d = RheoDataSetSize(data), m = RheoDataSetConditions(data), c = RheoDataSetContextSize(data);
-  double *point, *condition, *seen;
-
-  PetscFunctionBeginUser;
-  *rows = (RheoRows){.n = RheoDataSetCount(data), .n_columns = 2, .name = {"x", "context"}, .width = {d, c}};
-  RheoRange(t->comm, rows->n, &rows->begin, &rows->end);
-  const int64_t n = rows->end - rows->begin;
-  PetscCall(PetscMalloc3(n * d, &point, n * m, &condition, n * c, &seen));
-  PetscCall(RheoDataSetTraining(data, rows->begin, n, point, condition));
-  RheoDataSetContext(data, n, condition, seen);
-  PetscCall(TransportFloats(n * d, point, x));
-  PetscCall(TransportFloats(n * c, seen, context));
-  rows->value[0] = *x;
-  rows->value[1] = c ? *context : NULL;
-  PetscCall(PetscFree3(point, condition, seen));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 PetscErrorCode RheoTransportTrain(RheoTransport t)
 {
   RheoRowSource source;
   float *x, *context, *from;
-  RheoRows rows, origin;
+  RheoRows origin;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDataSetRead(t->target));
   PetscCall(RheoDataSetPin(t->target));
   PetscCall(TransportSourceRows(t, &origin, &from));
-  PetscCall(TrainingRows(t, &rows, &x, &context));
-  PetscCall(RheoRowSourceCreateMemory(t->comm, &rows, &source));
+  PetscCall(TransportTargetRows(t, &x, &context, &source));
   const PetscErrorCode code = RheoTrainingRun(t->deck, t->seed, source, origin.n ? &origin : NULL, t->density,
                                               t->guarded ? &t->guard : NULL, t->series, &t->training);
   PetscCall(RheoRowSourceDestroy(&source));

@@ -20,6 +20,11 @@ struct RheoTransport_ {
   const char *series; /* path; NULL: none */
 };
 
+/* ---- transport_rows.c ---- */
+/* The target's rows to train on; x and context, to be freed with PetscFree after it, are memory that it may need. Collective. */
+PetscErrorCode TransportTargetRows(RheoTransport transport, float **x, float **context,
+                                   RheoRowSource *source);
+
 /* ---- transport_source.c: what samples start from ---- */
 
 /* Reads section `source`, and says in the deck what follows for cnf.source. */

@@ -9,6 +9,10 @@
 
 typedef struct RheoReader_ *RheoReader;
 
+/* A key of decks: whether rows are read whenever they are needed, or kept in memory. */
+typedef enum { RHEO_STREAMING_AUTO, RHEO_STREAMING_YES, RHEO_STREAMING_NO } RheoStreaming;
+#define RHEO_STREAMING_RULE "auto|yes|no"
+
 /* Files of one kind. What RheoTableRead says of a file that is missing, foreign or damaged is said here too; blocks, columns or
  * units that differ between files are RHEO_ERR_INPUT that names both. Rows are not read yet. Collective, as is Close. */
 PetscErrorCode RheoReaderOpen(MPI_Comm comm, int n_paths, const char *const *path, const char *kind,

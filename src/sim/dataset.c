@@ -17,6 +17,10 @@ static const RheoKey file_keys[] = {
      "fraction of a file held back for checks"},
     {"test_file", RHEO_KEY_STRING, offsetof(DataSetConfig, test_file), NULL, NULL,
      "another file, whose rows are those for checks; then all rows of `file` are trained on"},
+    {"stream", RHEO_KEY_CHOICE, offsetof(DataSetConfig, stream), "auto", RHEO_STREAMING_RULE,
+     "read rows of an HDF5 target as training needs them, instead of keeping them in memory; auto: where "
+     "they are more than a "
+     "train.window. The model is the same"},
     {0}};
 enum { FILE_KEYS = sizeof file_keys / sizeof *file_keys - 1, MOST_KEYS = 96 };
 

@@ -7,6 +7,7 @@
  * classes as one number and more of them as indicators.
  */
 #pragma once
+#include "../io/reader.h"
 #include "toy.h"
 
 typedef struct RheoDataSet_ *RheoDataSet;
@@ -39,6 +40,14 @@ RheoToy RheoDataSetToy(RheoDataSet data); /* borrowed; NULL for a file */
  * NULL. Rows of a file are read for the call and kept by nobody. Collective on the deck. */
 int64_t RheoDataSetCount(RheoDataSet data);
 PetscErrorCode RheoDataSetTraining(RheoDataSet data, int64_t first, int64_t n, double *x, double *condition);
+
+/* How training can read the same rows of an HDF5 file whenever it needs them: the reader, borrowed, NULL of a toy and of text; its
+ * blocks that hold columns (at most RHEO_TABLE_BLOCKS); the key `stream` (RheoStreaming). After Read. Not collective. */
+RheoReader RheoDataSetReader(RheoDataSet data, int *n_blocks, int *block, int *stream);
+/* Of n rows that stand in the file at place (n), in those blocks: record (n, D + C) as a network sees them, and whether they are
+ * rows to train on. Not collective; from any thread. */
+void RheoDataSetRecords(RheoDataSet data, int64_t n, const int64_t *place, const double *const *block,
+                        float *record, unsigned char *trained);
 
 /* Rows that were held back from training: of a file a fraction `test`, keyed by seed and row, or the rows of `test_file`; of a
  * toy as many fresh draws as one likes. first .. first + n - 1 of them, the same on every rank; those of a file begin again at

@@ -335,3 +335,39 @@ PetscErrorCode DataSetFileTake(RheoDataSet data, PetscBool held, int64_t first, 
     PetscCall(RheoTextScan(data->comm, take.file->path, TakeFrom, &take));
   PetscFunctionReturn(RHEO_OK);
 }
+
+/* ---- Rows as training reads them ---- */
+RheoReader RheoDataSetReader(RheoDataSet data, int *n_blocks, int *block, int *stream)
+{
+  const int width = data->d + data->conditions;
+
+  *n_blocks = 0;
+  *stream = data->config.stream;
+  if (data->toy || !data->rows.reader) return NULL;
+  for (int b = 0; b < RHEO_TABLE_BLOCKS; b++)
+    for (int k = 0; k < width; k++)
+      if (data->rows.column[k].block == b) {
+        block[(*n_blocks)++] = b;
+        break;
+      }
+  return data->rows.reader;
+}
+
+void RheoDataSetRecords(RheoDataSet data, int64_t n, const int64_t *place, const double *const *block,
+                        float *record, unsigned char *trained)
+{
+  const double *of_table[RHEO_TABLE_BLOCKS] = {NULL};
+  int n_blocks, stream, blocks[RHEO_TABLE_BLOCKS];
+  const int c = RheoDataSetContextSize(data);
+
+  (void)RheoDataSetReader(data, &n_blocks, blocks, &stream);
+  for (int b = 0; b < n_blocks; b++) of_table[blocks[b]] = block[b];
+  for (int64_t i = 0; i < n; i++) {
+    trained[i] = !IsHeld(data, place[i]);
+    for (int k = 0; k < data->d; k++) *record++ = (float)Value(&data->rows, k, of_table, i);
+    for (int k = 0; k < c; k++) { /* as RheoDataSetContext has it */
+      const double condition = Value(&data->rows, data->d + (data->classes > 2 ? 0 : k), of_table, i);
+      *record++ = (float)(data->classes > 2 ? condition == k : condition);
+    }
+  }
+}

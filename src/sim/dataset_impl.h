@@ -1,12 +1,11 @@
 /* Private to src/sim: what a data set holds. */
 #pragma once
-#include "../io/reader.h"
 #include "dataset.h"
 
 typedef struct {
   const char *file, *test_file;
   RheoStrings columns, conditions;
-  int classes;
+  int classes, stream;
   double test;
 } DataSetConfig;
 

@@ -21,6 +21,7 @@ struct RheoFetcher_ {
   int64_t *left;  /* (n_left) how many good rows come before each */
   double *raw[RHEO_SOURCE_BLOCKS];
   unsigned char *good;
+  int64_t *place; /* of the rows of a piece */
   int64_t n, capacity;
   uint64_t *row;
   float *record;
@@ -48,7 +49,7 @@ PetscErrorCode RheoFetcherCreate(MPI_Comm comm, const RheoRowFile *file, int siz
   }
   f->piece = PetscMax(1, PIECE_BYTES / PetscMax(bytes, 1));
   for (int k = 0; k < file->n_blocks; k++) PetscCall(PetscMalloc1(f->piece * f->width[k], &f->raw[k]));
-  PetscCall(PetscMalloc1(f->piece, &f->good));
+  PetscCall(PetscMalloc2(f->piece, &f->good, f->piece, &f->place));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -93,14 +94,15 @@ static int Work(struct RheoFetcher_ *f, int (*read)(RheoReader, int, int64_t, in
     const int64_t first = PlaceOf(f, f->row[k]);
     int64_t span;
     n = Run(f, k, first, &span);
+    for (int64_t i = 0; i < n; i++) f->place[i] = PlaceOf(f, f->row[k + i]);
     for (int b = 0; b < f->file.n_blocks; b++) {
       const size_t width = (size_t)f->width[b];
       if (read(f->file.reader, f->file.block[b], first, span, f->raw[b])) return -1;
       for (int64_t i = 0; i < n && n < span; i++)
-        memmove(f->raw[b] + (size_t)i * width,
-                f->raw[b] + (size_t)(PlaceOf(f, f->row[k + i]) - first) * width, width * sizeof(double));
+        memmove(f->raw[b] + (size_t)i * width, f->raw[b] + (size_t)(f->place[i] - first) * width,
+                width * sizeof(double));
     }
-    f->file.convert(f->file.context, n, (const double *const *)f->raw,
+    f->file.convert(f->file.context, n, f->place, (const double *const *)f->raw,
                     f->record + (size_t)k * (size_t)f->size, f->good);
     for (int64_t i = 0; i < n; i++)
       if (!f->good[i]) return -1;
@@ -181,7 +183,7 @@ PetscErrorCode RheoFetcherDestroy(RheoFetcher *fetcher)
   atomic_store(&f->stop, 1);
   Join(f);
   for (int k = 0; k < f->file.n_blocks; k++) PetscCall(PetscFree(f->raw[k]));
-  PetscCall(PetscFree(f->good));
+  PetscCall(PetscFree2(f->good, f->place));
   PetscCall(PetscFree(f->left));
   PetscCall(PetscFree(f->row));
   free(f->record);

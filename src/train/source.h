@@ -40,10 +40,10 @@ typedef struct RheoRowSource_ *RheoRowSource;
  * RHEO_ERR_INPUT. Collective on comm, as is all that follows. */
 PetscErrorCode RheoRowSourceCreateMemory(MPI_Comm comm, const RheoRows *rows, RheoRowSource *source);
 
-/* Makes records (n, size of the layout) of raw rows: block[k] (n, width) for each block asked for. good[i] = 0 leaves row i out
- * of the data set. It may run in a thread of its own: it must call neither MPI nor PETSc nor HDF5. */
-typedef void (*RheoRowConvert)(const void *context, int64_t n, const double *const *block, float *record,
-                               unsigned char *good);
+/* Makes records (n, size of the layout) of raw rows: block[k] (n, width) for each block asked for, of the files' rows place (n).
+ * good[i] = 0 leaves row i out of the data set. It may run in a thread of its own: it must call neither MPI nor PETSc nor HDF5. */
+typedef void (*RheoRowConvert)(const void *context, int64_t n, const int64_t *place,
+                               const double *const *block, float *record, unsigned char *good);
 
 enum { RHEO_SOURCE_BLOCKS = 4 };
 typedef struct {

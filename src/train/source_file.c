@@ -9,6 +9,7 @@ typedef struct {
   const RheoRowLayout *layout;
   float *record;
   unsigned char *good;
+  int64_t *place;
   int64_t most;    /* rows of record and good */
   int64_t n, *bad; /* rows that are not good */
   int64_t capacity;
@@ -23,12 +24,14 @@ static PetscErrorCode Visit(void *context, int64_t first, int64_t n, const doubl
 
   PetscFunctionBeginUser;
   if (n > s->most) {
-    PetscCall(PetscFree2(s->record, s->good));
-    PetscCall(PetscMalloc2((size_t)(n * s->layout->size), &s->record, (size_t)n, &s->good));
+    PetscCall(PetscFree3(s->record, s->good, s->place));
+    PetscCall(
+        PetscMalloc3((size_t)(n * s->layout->size), &s->record, (size_t)n, &s->good, (size_t)n, &s->place));
     s->most = n;
   }
   for (int k = 0; k < s->file->n_blocks; k++) chosen[k] = block[s->file->block[k]];
-  s->file->convert(s->file->context, n, chosen, s->record, s->good);
+  for (int64_t i = 0; i < n; i++) s->place[i] = first + i;
+  s->file->convert(s->file->context, n, s->place, chosen, s->record, s->good);
   for (int64_t i = 0; i < n; i++) {
     if (s->good[i]) {
       s->fingerprint += RheoRowFingerprint(s->layout, first + i, s->record + i * s->layout->size);
@@ -78,7 +81,7 @@ static PetscErrorCode Learn(RheoRowSource source, const RheoRowFile *file)
   source->of_files = PETSC_TRUE;
   source->n = RheoReaderTable(file->reader)->n - n_bad;
   RheoFetcherLeaveOut(source->fetcher, n_bad, bad);
-  PetscCall(PetscFree2(s.record, s.good));
+  PetscCall(PetscFree3(s.record, s.good, s.place));
   PetscCall(PetscFree(s.bad));
   RheoInputCheck(source->layout.weight < 0 || !source->n || weight > 0, source->comm,
                  "the weights of all %lld rows are zero", (long long)source->n);

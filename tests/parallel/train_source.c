@@ -56,9 +56,10 @@ static void Write(const TrainCase *c, const char *path, int64_t first, int64_t n
   free(w);
 }
 
-static void Convert(const void *context, int64_t n, const double *const *block, float *record,
-                    unsigned char *good)
+static void Convert(const void *context, int64_t n, const int64_t *place, const double *const *block,
+                    float *record, unsigned char *good)
 {
+  (void)place;
   const int weighted = *(const int *)context, size = WIDTH + 1 + weighted;
   for (int64_t i = 0; i < n; i++, record += size) {
     for (int k = 0; k < WIDTH; k++) record[k] = (float)block[0][i * WIDTH + k];
