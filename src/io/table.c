@@ -233,7 +233,9 @@ static int ReadBlock(hid_t file, const char *name, RheoTable *table, RheoBlock *
                  : H5Tget_size(type) == 4          ? RHEO_STORE_FLOAT
                                                    : RHEO_STORE_DOUBLE;
   const char **names = NULL, **units = NULL;
-  if (status || n_rows != table->n || block->width < 1) status = -1;
+  /* Without rows a width is no more than what the file says; names it has to have. */
+  if (status || n_rows != table->n || block->width < 1 || RheoH5AttributeSize(set, "columns") != block->width)
+    status = -1;
   if (!status && (PetscMalloc1(block->width, &names) || PetscMalloc1(block->width, &units) ||
                   PetscMalloc1(rows * block->width, &block->value)))
     status = -1;
