@@ -201,6 +201,8 @@ PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
   PetscFunctionBeginUser;
   PetscCall(RheoEventBegin(RHEO_EVENT_WRITE));
   PetscCall(RheoAgree(comm, (PetscBool)!pulled, &good));
+  RheoInputCheck(good || !table->pulled_from, comm, "%s: is damaged; some of its data cannot be read",
+                 table->pulled_from);
   PetscCheck(good, comm, PETSC_ERR_FILE_READ, "%s: rows to be written cannot be read", path);
   PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
