@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Set-up, build and all tests, with warnings as errors; then the unit tests again under the address and undefined
-# behaviour sanitizers, in the same ctest summary. Exit status 0 only where everything built and passed.
+# Set-up, build and all tests, with warnings as errors; then unit tests, and parallel ones that say so, again under the address
+# and undefined behaviour sanitizers, in the same ctest summary. Exit status 0 only where everything built and passed.
 #   tests/run.sh [-L LABEL] [--quick] [ctest's own options]
 #     -L LABEL   only the tests of one label: unit, contract, parallel, science, cli
 #     --quick    without the sanitizers
@@ -46,7 +46,7 @@ case $label in '' | cli) bash jobscripts/setup.sh --slurm ;; esac
 build build Release all
 trees="\"$PWD/build\""
 if [ $sanitize = yes ]; then
-  build build-sanitize Sanitize tests_unit
+  build build-sanitize Sanitize tests_sanitized
   trees="$trees \"$PWD/build-sanitize\""
 fi
 
@@ -55,4 +55,4 @@ mkdir -p build/all
 echo "subdirs($trees)" >build/all/CTestTestfile.cmake
 export RHEO_CHECK_FORMAT=1
 exec ctest --test-dir build/all --output-on-failure --no-tests=error -j "$jobs" ${label:+-L "^$label\$"} \
-  -E '^sanitize\.(contract|parallel|science|cli)\.' "${pass[@]}"
+  -E '^sanitize\.more\.' "${pass[@]}"

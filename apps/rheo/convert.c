@@ -201,6 +201,7 @@ static PetscErrorCode Convert(Run *run)
                  "%s: nothing to convert is named; set -convert_parameters and -convert_data", run->target);
   PetscCall(Label(run, &c, &config));
   c.out.context = &c;
+  c.out.pulled_from = run->target;
   RheoRange(run->comm, c.out.n, &c.out.begin, &c.out.end);
   PetscCall(RheoTableWrite(run->comm, config.to, &c.out));
   RheoYamlOpen(&yaml, "convert");

@@ -1,6 +1,7 @@
 /* The error handler: who prints, what, and when the job has to be aborted. See error.h. */
 #include "error.h"
 #include "base_impl.h"
+#include <ctype.h>
 #include <execinfo.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -128,6 +129,8 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
   }
   snprintf(error_state.message, sizeof error_state.message, "%s", message ? message : "");
   error_state.message[strcspn(error_state.message, "\n")] = 0;
+  for (char *c = error_state.message; *c; c++) /* names out of foreign files command no terminal */
+    if (iscntrl((unsigned char)*c)) *c = '?';
   error_state.printed = error_state.trail = PETSC_FALSE;
   if (error_state.quiet) return code;
   if (comm != MPI_COMM_NULL) {

@@ -6,9 +6,10 @@
 #include <hdf5.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 static struct {
-  int starts;
+  atomic_int starts; /* looked at before the lock is taken */
   PetscBool started_petsc;
   PetscOptions options;
   pthread_mutex_t lock; /* of heavy work, and of what follows */

@@ -150,7 +150,8 @@ static void Network(const Permutation *p, int n, uint64_t *restrict x)
     }
 }
 
-/* Each number is walked along its cycle until it lands below n: fewer than two steps on average. */
+/* Each number is walked along its cycle until it lands below n: fewer than two steps on average. One that the network does not
+ * know would stay above n for ever. */
 static void Permute(const Permutation *p, int n, uint64_t *x)
 {
   uint64_t walking[LANES];
@@ -180,6 +181,11 @@ uint64_t RheoPermute(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n,
 
 void RheoPermuteRows(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, size_t count, uint64_t *i)
 {
+  uint64_t largest = 0;
+  for (size_t k = 0; k < count; ++k) largest = i[k] > largest ? i[k] : largest;
+  if (PetscUnlikely(count && largest >= n))
+    SETERRABORT(PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE, "position %llu of a permutation of %llu",
+                (unsigned long long)largest, (unsigned long long)n);
   const Permutation permutation = MakePermutation(seed, purpose, step, n);
   for (size_t k = 0; k < count; k += LANES)
     Permute(&permutation, (int)(count - k < LANES ? count - k : LANES), i + k);

@@ -52,7 +52,8 @@ gsl_rng *RheoStreamGsl(RheoStream *stream);
 void RheoStreamGslSet(gsl_rng *rng, RheoStream *stream); /* point an existing one at another stream */
 
 /* Keyed permutation of 0..n-1 (a Feistel network with cycle walking): where position i of an epoch comes from.
- * Needs no table and no communication. Deterministic; inverse not needed. */
+ * Needs no table and no communication. Deterministic; inverse not needed. A position that is not below n is a mistake of ours and
+ * ends the job: there is nothing that could be returned, and the walk would have no end. */
 uint64_t RheoPermute(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, uint64_t i);
 /* i (count): positions, replaced; an order of magnitude faster than one by one. */
 void RheoPermuteRows(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t n, size_t count, uint64_t *i);

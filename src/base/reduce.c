@@ -451,7 +451,7 @@ PetscErrorCode RheoReduceBlocks(RheoReduce reduce, const double *partial, double
   int last = r->size - 1, n = r->blocks[r->rank] - 1;
   PetscCall(GrowGathered(r, (size_t)(r->block_offsets[last] + r->blocks[last])));
   double *mine = r->gathered + r->block_offsets[r->rank];
-  memcpy(mine, partial, (size_t)n * sizeof *mine);
+  PetscCall(PetscArraycpy(mine, partial, (size_t)n)); /* a short vector leaves some ranks none */
   mine[n] = wish;
   PetscCallMPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, r->gathered, r->blocks, r->block_offsets,
                               MPI_DOUBLE, r->comm));

@@ -44,7 +44,7 @@ static int ByIndex(const void *x, const void *y)
 
 void EmbedSort(int64_t n, EmbedPlace *place, int64_t *twice)
 {
-  qsort(place, (size_t)n, sizeof *place, ByIndex);
+  if (n) qsort(place, (size_t)n, sizeof *place, ByIndex); /* a rank may have put nothing */
   *twice = INT64_MAX;
   for (int64_t i = n - 1; i > 0; i--)
     if (place[i].index == place[i - 1].index) *twice = place[i].index;

@@ -85,6 +85,7 @@ static const char *ParseShape(RheoArray a, const char *at)
   if (*at != ')') return "has a header whose `shape` makes no sense";
   if (n_dims == 0) return "is a single number, not an array";
   if (width < 1) return "has rows without numbers";
+  if (a->rows < 1) return "has no rows"; /* nor anything that the width could be held against */
   a->width = (int)width;
   a->n_dims = n_dims;
   return NULL;

@@ -167,9 +167,21 @@ static size_t TextSize(hid_t type)
   return size;
 }
 
-int RheoH5ReadTexts(hid_t object, const char *name, int n, const char **texts)
+int64_t RheoH5AttributeSize(hid_t object, const char *name)
 {
   if (H5Aexists(object, name) <= 0) return -1;
+  const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+  if (attribute < 0) return -1;
+  const hid_t space = H5Aget_space(attribute);
+  const hssize_t points = H5Sget_simple_extent_npoints(space);
+  H5Sclose(space);
+  H5Aclose(attribute);
+  return points < 0 ? -1 : (int64_t)points;
+}
+
+int RheoH5ReadTexts(hid_t object, const char *name, int n, const char **texts)
+{
+  if (RheoH5AttributeSize(object, name) != n) return -1;
   const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
   if (attribute < 0) return -1;
   const size_t size = TextSize(H5Aget_type(attribute));

@@ -33,6 +33,7 @@ int RheoH5WriteLongText(hid_t parent, const char *name, const char *text); /* da
 int RheoH5ReadText(hid_t object, const char *name, const char **text);
 int RheoH5ReadInt(hid_t object, const char *name, int64_t *value);
 int RheoH5ReadChecksum(hid_t object, const char *name, uint64_t *value);
+int64_t RheoH5AttributeSize(hid_t object, const char *name); /* elements; -1 where it is not there */
 int RheoH5ReadTexts(hid_t object, const char *name, int n, const char **texts);
 int RheoH5ReadVector(hid_t parent, const char *name, hid_t type, size_t n, void *values);
 int RheoH5ReadLongText(hid_t parent, const char *name, const char **text);

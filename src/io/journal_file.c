@@ -133,9 +133,9 @@ static void ScanRecords(RheoJournal j, int file, JournalName name, int64_t size,
   while (memory && at < size) {
     uint64_t head[HEAD_WORDS], sum;
     const int64_t rows_at = at + HEAD_BYTES;
-    /* No file is so long that the sizes below could overflow where the checksum of the head is right. */
+    /* What is no longer than the file cannot overflow below; the checksum says nothing of who wrote it. */
     if (!ReadAt(file, at, sizeof head, head) || HeadChecksum(head) != head[3] ||
-        head[1] > (uint64_t)(size - rows_at) / j->row_size) {
+        head[1] > (uint64_t)(size - rows_at) / j->row_size || head[0] > (uint64_t)INT64_MAX - head[1]) {
       scan->n_damaged++;
       break;
     }

@@ -201,6 +201,8 @@ PetscErrorCode RheoTableWrite(MPI_Comm comm, const char *path, RheoTable *table)
   PetscFunctionBeginUser;
   PetscCall(RheoEventBegin(RHEO_EVENT_WRITE));
   PetscCall(RheoAgree(comm, (PetscBool)!pulled, &good));
+  RheoInputCheck(good || !table->pulled_from, comm, "%s: is damaged; some of its data cannot be read",
+                 table->pulled_from);
   PetscCheck(good, comm, PETSC_ERR_FILE_READ, "%s: rows to be written cannot be read", path);
   PetscCallMPI(MPI_Allreduce(&mine, &table->checksum, 1, MPI_UINT64_T, MPI_SUM, comm));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
@@ -233,7 +235,9 @@ static int ReadBlock(hid_t file, const char *name, RheoTable *table, RheoBlock *
                  : H5Tget_size(type) == 4          ? RHEO_STORE_FLOAT
                                                    : RHEO_STORE_DOUBLE;
   const char **names = NULL, **units = NULL;
-  if (status || n_rows != table->n || block->width < 1) status = -1;
+  /* Without rows a width is no more than what the file says; names it has to have. */
+  if (status || n_rows != table->n || block->width < 1 || RheoH5AttributeSize(set, "columns") != block->width)
+    status = -1;
   if (!status && (PetscMalloc1(block->width, &names) || PetscMalloc1(block->width, &units) ||
                   PetscMalloc1(rows * block->width, &block->value)))
     status = -1;

@@ -53,6 +53,8 @@ typedef struct {
    * values. Asked for each block twice, from the first row to the last. Returns 0, or -1 where they cannot be had. */
   int (*pull)(void *context, int block, int64_t first, int64_t n, double *value);
   void *context;
+  const char *
+      pulled_from; /* a file of the user's, which is damaged where it cannot be read; NULL: that would be our mistake */
 } RheoTable;
 
 /* Writes a table whose rows are spread over comm in rank order (begin, end). Through a temporary file that is

@@ -18,6 +18,8 @@ typedef struct {
   int number;
 } Text;
 
+static const char byte_order_mark[] = "\xef\xbb\xbf"; /* spreadsheets begin UTF-8 with it */
+
 static PetscBool IsSeparator(char c)
 {
   return (PetscBool)(c == ',' || c == ';' || isspace((unsigned char)c));
@@ -64,32 +66,46 @@ static int ParseLine(Text *text, const char *line, const char **bad)
   return count;
 }
 
+/* The latest line, of n_bytes. */
+static void TakeLine(Text *text, size_t n_bytes)
+{
+  const char *bad = "", *line = text->line;
+  const size_t before = text->n;
+
+  if (memchr(line, 0, n_bytes)) { /* what follows it would not be seen */
+    snprintf(text->error, sizeof text->error, "line %d has a zero byte: no text, or text in UTF-16",
+             text->number);
+    return;
+  }
+  if (text->number == 1 && !strncmp(line, byte_order_mark, sizeof byte_order_mark - 1))
+    line += sizeof byte_order_mark - 1;
+  const int count = ParseLine(text, line, &bad);
+  if (count < 0 && !text->width && !text->header) {
+    text->header = strdup(line);
+    text->n = before;
+  } else if (count < 0) {
+    const int length = (int)strcspn(bad, ",; \t\r\n");
+    if (length)
+      snprintf(text->error, sizeof text->error, "line %d: '%.*s' is not a number", text->number, length, bad);
+    else
+      snprintf(text->error, sizeof text->error, "line %d: a number is missing between two commas",
+               text->number);
+  } else if (count && text->width && count != text->width) {
+    snprintf(text->error, sizeof text->error, "line %d has %d numbers, the lines before have %d",
+             text->number, count, text->width);
+  } else if (count) {
+    text->width = count;
+  }
+}
+
 /* Reads on until `most` numbers are there, or to the end. Returns whether more may follow. */
 static PetscBool ParsePiece(Text *text, size_t most)
 {
   while (!text->error[0] && text->n < most) {
-    const char *bad = "";
-    const size_t before = text->n;
-    if (getline(&text->line, &text->line_capacity, text->file) < 0) return PETSC_FALSE;
+    const ssize_t n_bytes = getline(&text->line, &text->line_capacity, text->file);
+    if (n_bytes < 0) return PETSC_FALSE;
     text->number++;
-    const int count = ParseLine(text, text->line, &bad);
-    if (count < 0 && !text->width && !text->header) {
-      text->header = strdup(text->line);
-      text->n = before;
-    } else if (count < 0) {
-      const int length = (int)strcspn(bad, ",; \t\r\n");
-      if (length)
-        snprintf(text->error, sizeof text->error, "line %d: '%.*s' is not a number", text->number, length,
-                 bad);
-      else
-        snprintf(text->error, sizeof text->error, "line %d: a number is missing between two commas",
-                 text->number);
-    } else if (count && text->width && count != text->width) {
-      snprintf(text->error, sizeof text->error, "line %d has %d numbers, the lines before have %d",
-               text->number, count, text->width);
-    } else if (count) {
-      text->width = count;
-    }
+    TakeLine(text, (size_t)n_bytes);
   }
   return (PetscBool)!text->error[0];
 }

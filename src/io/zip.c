@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 enum { TEXT = 256, INPUT = 1 << 16, TAIL = 65536 + 22 };
+enum { DEFLATE_MOST = 1040, DEFLATE_MORE = 64 }; /* one byte becomes 1032 at most */
 
 struct RheoBytes_ {
   FILE *file;
@@ -139,6 +140,8 @@ static const char *FindMember(RheoBytes b, int64_t file_size, const char *member
   if (b->begin > file_size || b->stored > file_size - b->begin || b->size < 0 || b->stored < 0 ||
       (!b->deflated && b->size != b->stored))
     return "is cut off: an array is longer than the file";
+  if (b->deflated && b->size / DEFLATE_MOST > b->stored + DEFLATE_MORE)
+    return "is damaged: an array is longer than what it is packed in can become";
   return NULL;
 }
 

@@ -169,9 +169,6 @@ static void MakeHead(RheoTrainer trainer, PetscBool ended, RheoCheckpointHead *h
                 shards = trainer->config.shards;
 
   RheoCheckpointHeadStart(head);
-  head->bytes = sizeof *head + sizeof(uint64_t) +
-                (uint64_t)(n_params * (state->average ? 5 : 4)) * sizeof(float) +
-                (uint64_t)(state->batch * (shards + 1) + RHEO_HISTORY_COLUMNS * n) * sizeof(double);
   head->fingerprint = trainer->guard.fingerprint;
   snprintf(head->version, sizeof head->version, "%s (%s)", RheoVersion(), RheoCommit());
   head->n_params = n_params;
@@ -192,6 +189,7 @@ static void MakeHead(RheoTrainer trainer, PetscBool ended, RheoCheckpointHead *h
   head->unfit = state->unfit;
   head->lr_factor = state->lr_factor;
   head->best_loss = state->best_loss;
+  head->bytes = RheoCheckpointBytes(head);
 }
 
 PetscErrorCode RheoCheckpointWrite(RheoTrainer trainer, const char *path, PetscBool ended, int *error)

@@ -79,11 +79,25 @@ int RheoCheckpointFileClose(RheoCheckpointFile *file)
   return file->error;
 }
 
+uint64_t RheoCheckpointBytes(const RheoCheckpointHead *head)
+{
+  const int64_t most = INT64_MAX / 1024;
+
+  if (head->n_params < 0 || head->n_params > most || head->n_history < 0 || head->n_history > most ||
+      head->shards < 0 || head->shards > most || head->batch < 0 || head->batch > most / (head->shards + 1))
+    return 0;
+  return sizeof *head + sizeof(uint64_t) +
+         (uint64_t)(head->n_params * (head->averaged ? 5 : 4)) * sizeof(float) +
+         (uint64_t)(head->batch * (head->shards + 1) + RHEO_HISTORY_COLUMNS * head->n_history) *
+             sizeof(double);
+}
+
 static const char *CheckHead(const RheoCheckpointHead *head, int64_t bytes)
 {
   if (memcmp(head->magic, magic, sizeof magic)) return "it is no checkpoint of this version";
   if (head->order != byte_order) return "it comes from a machine with another byte order";
   if (head->bytes != (uint64_t)bytes) return "it is cut off";
+  if (RheoCheckpointBytes(head) != head->bytes) return "the sizes that it names do not add up";
   return NULL;
 }
 

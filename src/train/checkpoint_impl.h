@@ -22,6 +22,8 @@ typedef struct {
 } RheoCheckpointFile;
 
 void RheoCheckpointHeadStart(RheoCheckpointHead *head); /* zero, but for what marks such a file */
+uint64_t RheoCheckpointBytes(
+    const RheoCheckpointHead *head); /* of the file, by the head's other sizes; 0: they cannot be */
 void RheoCheckpointFileCreate(const char *path, RheoCheckpointFile *file); /* the temporary one */
 void RheoCheckpointFilePut(RheoCheckpointFile *file, const void *data, size_t bytes);
 /* Adds the checksum, flushes to disk and gives the file its name. Returns 0 or errno; the temporary file is gone. */

@@ -206,7 +206,9 @@ static int ReadParameters(hid_t file, RheoModelFile *model, PetscErrorCode *code
   int status = ReadLayout(group, model, code);
   if (!status && !*code) {
     const size_t n = RheoParamsSize(model->params);
-    model->values = RheoAligned(n * sizeof(float));
+    size_t there = 0;
+    status = RheoH5VectorSize(group, "values", &there) || there != n; /* before memory is asked for */
+    model->values = status ? NULL : RheoAligned(n * sizeof(float));
     status = !model->values || RheoH5ReadVector(group, "values", H5T_NATIVE_FLOAT, n, model->values);
   }
   H5Gclose(group);

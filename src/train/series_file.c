@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE = 32 * RHEO_SERIES_COLUMNS };
+enum { LINE = 32 * RHEO_SERIES_COLUMNS, TURN_MOST = 1 << 30 };
 
 static const struct {
   const char *name, *format, *meaning;
@@ -44,7 +44,8 @@ static PetscBool Parse(const char *line, double value[RHEO_SERIES_COLUMNS])
     if (*end != (k + 1 < RHEO_SERIES_COLUMNS ? ',' : '\n')) return PETSC_FALSE;
     line = end + 1;
   }
-  return (PetscBool)(value[RHEO_SERIES_TURN] >= 1 && value[RHEO_SERIES_STEP] >= 0);
+  return (PetscBool)(value[RHEO_SERIES_TURN] >= 1 && value[RHEO_SERIES_TURN] < TURN_MOST &&
+                     value[RHEO_SERIES_STEP] >= 0);
 }
 
 /* Rows (n, columns), freed with free; torn: the last line is not whole. NULL, or what is wrong. */

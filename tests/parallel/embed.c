@@ -1,5 +1,5 @@
 /* The interface for hosts: what a model answers, from any thread and with any habits of floating point; feeds into files and to
- * ranks that train. ranks: 1 2 4. timeout: 240 */
+ * ranks that train. ranks: 1 2 4. timeout: 240 sanitize: yes */
 #include "check.h"
 #include "infer/posterior.h"
 #include "io/table.h"

@@ -1,4 +1,5 @@
-/* The series of a training says what its history says, goes on where it was stopped, and never stands in the way. ranks: 1 2 */
+/* The series of a training says what its history says, goes on where it was stopped, and never stands in the way. ranks: 1 2
+ * sanitize: yes */
 #include "train/series.h"
 #include "base/log.h"
 #include "capture.h"

@@ -1,4 +1,4 @@
-/* Tables: what is written is read, by any number of ranks; damage is found. ranks: 1 2 3 */
+/* Tables: what is written is read, by any number of ranks; damage is found. ranks: 1 2 3 sanitize: yes */
 #include "check.h"
 #include <hdf5.h>
 #include <math.h>

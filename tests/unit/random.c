@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum { N = 200000 };
+static const char *self;
 static double x[N], y[N];
 
 /* Kolmogorov and Smirnov: sqrt(n) sup |F_n - F| exceeds 1.95 with probability 1e-3. */
@@ -142,6 +143,29 @@ static void RangesAgreeWithSinglePositions(void **state)
     assert_int_equal(range[i], RheoPermute(4, RHEO_STREAM_EPOCH, 1, TOTAL, FIRST + i));
 }
 
+/* It used to search for ever. */
+static void PositionsOutsideEndTheJob(void **state)
+{
+  char *err;
+  (void)state;
+  for (int k = 0; k < 3; ++k) {
+    const char *argv[] = {self, "permute", (const char *[]){"one", "rows", "range"}[k], NULL};
+    assert_int_not_equal(RunProgram(argv, 20, &err), 0);
+    if (!strstr(err, "of a permutation of 1000")) fail_msg("%s: %s", argv[2], err);
+    free(err);
+  }
+}
+
+static int Outside(int argc, char **argv)
+{
+  uint64_t rows[40] = {[33] = 1000}, range[40];
+  if (RheoInitialize(&argc, &argv)) return 1;
+  if (!strcmp(argv[2], "one")) RheoPermute(4, RHEO_STREAM_EPOCH, 1, 1000, 1 << 20);
+  if (!strcmp(argv[2], "rows")) RheoPermuteRows(4, RHEO_STREAM_EPOCH, 1, 1000, 40, rows);
+  if (!strcmp(argv[2], "range")) RheoPermuteRange(4, RHEO_STREAM_EPOCH, 1, 1000, 961, 40, range);
+  return 0;
+}
+
 /* Over many keys every position receives every index equally often, and neighbours part. */
 static void PermutationLooksUniform(void **state)
 {
@@ -253,6 +277,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(IntegersAreUnbiased),
       cmocka_unit_test(GslDrawsFromAStream),
       cmocka_unit_test(PermutationIsABijection),
+      cmocka_unit_test(PositionsOutsideEndTheJob),
       cmocka_unit_test(PermutationLooksUniform),
       cmocka_unit_test(PermutationOfABillion),
       cmocka_unit_test(RangesAgreeWithSinglePositions),
@@ -260,5 +285,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(RowsFollowTheirLaws),
       cmocka_unit_test(NormalsMatchBoxAndMuller),
   };
+  self = argv[0];
+  if (argc > 1 && !strcmp(argv[1], "permute")) return Outside(argc, argv);
   return RUN_TESTS(argc, argv, tests);
 }

@@ -174,7 +174,8 @@ static void BlocksAreSummedInOrder(void **state)
     assert_int_equal(begin % RHEO_REDUCE_BLOCK && begin != lengths[j], 0);
     for (size_t b = begin, k = 0; b < end; b += RHEO_REDUCE_BLOCK)
       partial[k++] = Scalar((int)(b / RHEO_REDUCE_BLOCK), 7);
-    OK(RheoReduceBlocks(reduce, partial, rank == size - 1 ? 3 : -1, &sum, &most));
+    /* An optimiser of no numbers has no sums either. */
+    OK(RheoReduceBlocks(reduce, end > begin ? partial : NULL, rank == size - 1 ? 3 : -1, &sum, &most));
     assert_true(most == 3);
     for (int b = 0; b < n_blocks; ++b) expected += Scalar(b, 7);
     assert_true(sum == expected);
