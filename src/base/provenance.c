@@ -1,5 +1,6 @@
 #include "provenance.h"
 #include "base_impl.h"
+#include "flush.h"
 #include "log.h"
 #include "yaml.h"
 #include <errno.h>
@@ -35,9 +36,10 @@ static const char *MakePath(const char *path)
   for (size_t i = 1; i <= strlen(path); ++i) {
     if (path[i] && path[i] != '/') continue;
     snprintf(part, sizeof part, "%.*s", (int)i, path);
-    if (mkdir(part, 0777) && errno != EEXIST && errno != EISDIR) {
-      if (stat(part, &info)) return strerror(errno);
-    }
+    if (!mkdir(part, 0777))
+      RheoFlushFolderOf(part);
+    else if (errno != EEXIST && errno != EISDIR && stat(part, &info))
+      return strerror(errno);
   }
   if (stat(path, &info)) return strerror(errno);
   if (!S_ISDIR(info.st_mode)) return "it is a file";

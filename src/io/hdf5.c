@@ -1,6 +1,7 @@
 #include "hdf5.h"
 #include "../base/checksum.h"
 #include "../base/deck.h"
+#include "../base/flush.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -396,6 +397,7 @@ PetscErrorCode RheoH5Commit(MPI_Comm comm, const char *path)
     const int file = open(RheoH5TemporaryPath(path), O_RDONLY);
     failed = file < 0 || fsync(file) || rename(RheoH5TemporaryPath(path), path) ? errno : 0;
     if (file >= 0) close(file);
+    if (!failed) failed = RheoFlushFolderOf(path);
   }
   PetscCallMPI(MPI_Bcast(&failed, 1, MPI_INT, 0, comm));
   RheoInputCheck(!failed, comm, "%s: cannot be written: %s", path, strerror(failed));

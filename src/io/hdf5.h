@@ -48,6 +48,6 @@ int RheoH5ReadDeck(hid_t file, const char **deck);
  * RHEO_ERR_INPUT names what is wrong. Collective. */
 PetscErrorCode RheoH5Open(MPI_Comm comm, const char *path, const char *kind, hid_t *file, const char **found);
 
-/* path.tmp, and its renaming when all is written and flushed to disk. Collective. */
+/* path.tmp, and its renaming when all is written, so that path is a whole file whatever happens; both flushed to disk. Collective. */
 const char *RheoH5TemporaryPath(const char *path);
 PetscErrorCode RheoH5Commit(MPI_Comm comm, const char *path);

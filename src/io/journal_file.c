@@ -1,5 +1,6 @@
 /* The files of a journal: listing, checking, appending. POSIX calls, since HDF5 files that a killed run had open are lost. */
 #include "../base/checksum.h"
+#include "../base/flush.h"
 #include "journal_impl.h"
 #include <dirent.h>
 #include <errno.h>
@@ -210,12 +211,13 @@ static PetscBool CreateFile(RheoJournal j, int rank)
   char path[PETSC_MAX_PATH_LEN];
   uint64_t head[HEAD_WORDS] = {Magic(), j->key, j->row_size};
 
-  if (mkdir(j->folder, 0777) && errno != EEXIST) return PETSC_FALSE;
+  if (mkdir(j->folder, 0777) ? errno != EEXIST : (errno = RheoFlushFolderOf(j->folder)) != 0)
+    return PETSC_FALSE;
   FilePath(j->folder, (JournalName){j->run, rank}, path);
   j->file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
   if (j->file < 0) return PETSC_FALSE;
   head[3] = HeadChecksum(head);
-  return WriteAll(j->file, head, sizeof head);
+  return (PetscBool)(WriteAll(j->file, head, sizeof head) && !(errno = RheoFlushFolderOf(path)));
 }
 
 PetscErrorCode RheoJournalAppend(RheoJournal j, int64_t first, int64_t n, const void *rows)

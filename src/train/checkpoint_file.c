@@ -1,9 +1,9 @@
 /* The file of a checkpoint; checkpoint.h has its format. Plain reading and writing: a library for structured files would have
  * to be trusted with damaged ones. */
 #include "../base/checksum.h"
+#include "../base/flush.h"
 #include "checkpoint_impl.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,20 +33,6 @@ void RheoCheckpointFilePut(RheoCheckpointFile *file, const void *data, size_t by
   if (fwrite(data, 1, bytes, file->file) != bytes) file->error = errno ? errno : EIO;
 }
 
-/* A renaming is on disk when its folder is. */
-static int FlushFolder(const char *path)
-{
-  char folder[RHEO_CHECKPOINT_PATH];
-  const char *slash = strrchr(path, '/');
-
-  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-  const int at = open(*folder ? folder : "/", O_RDONLY | O_DIRECTORY);
-  if (at < 0) return errno;
-  const int error = fsync(at) && errno != EINVAL ? errno : 0; /* EINVAL: this file system has no such thing */
-  close(at);
-  return error;
-}
-
 int RheoCheckpointFileCommit(RheoCheckpointFile *file, const char *path)
 {
   char temporary[RHEO_CHECKPOINT_PATH + 8];
@@ -60,7 +46,7 @@ int RheoCheckpointFileCommit(RheoCheckpointFile *file, const char *path)
   if (file->error)
     unlink(temporary);
   else
-    file->error = FlushFolder(path);
+    file->error = RheoFlushFolderOf(path);
   file->file = NULL;
   return file->error;
 }
