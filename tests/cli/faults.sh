@@ -103,14 +103,19 @@ for _ in $(seq 300); do ls signalled/checkpoint/*.checkpoint > /dev/null 2>&1 &&
 victims=$(ranks_of $job)
 kill -STOP ${victims##* }
 kill -INT ${victims%% *}
-sleep 4
+sleep 0.3
+kill -INT ${victims%% *} # the same request, passed on twice
+sleep 3.7
 kill -0 $job || fail "one signal ended a run that had not finished its step"
 kill -INT ${victims%% *}
+for _ in $(seq 150); do kill -0 $job 2> /dev/null || break; sleep 0.1; done
+! kill -0 $job 2> /dev/null || { kill -9 $job $victims; fail "a second signal does not end a run"; }
 wait $job && status=0 || status=$?
 [ $status -ne 0 ] && [ $status -ne 3 ] || fail "status $status after a second signal"
 (exec "$rheo" train deck.yaml -output signalled $long > out 2> err) &
 job=$!
 until grep -q 'training continues' err 2> /dev/null; do sleep 0.1; kill -0 $job || fail "after a second signal"; done
+! grep -q damaged err || { cat err; fail "a second signal leaves a damaged checkpoint"; }
 kill -INT $job
 wait $job && status=0 || status=$?
 stopped 'by a signal' $status err
