@@ -8,6 +8,7 @@ static const RheoKey derived[] = {
 
 static const RheoSection own[] = {
     {"", RheoRunKeys, "the run"},
+    {"simulate", RheoSimulateKeys, "how much to simulate"},
     {"data", RheoDataKeys, "what the network sees of the data"},
     {"train", RheoTrainKeys, "training"},
     {"train", RheoCheckpointKeys, ""},

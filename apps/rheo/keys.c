@@ -10,14 +10,6 @@ const RheoKey RunKeys[] = {
      "which messages go to stderr"},
     {0}};
 
-const RheoKey SimulateKeys[] = {
-    {"n", RHEO_KEY_COUNT, offsetof(SimulateConfig, n), "10k", "[1, inf)", "simulations to make"},
-    {"keep_every", RHEO_KEY_REAL, offsetof(SimulateConfig, keep_every), "10", "(0, inf)",
-     RHEO_OF_RUN "seconds of simulations that a run that is killed may lose"},
-    {"restart", RHEO_KEY_BOOL, offsetof(SimulateConfig, restart), "yes", NULL,
-     RHEO_OF_RUN "go on from what an earlier run kept; no: throw it away"},
-    {0}};
-
 const RheoKey SampleKeys[] = {
     {"n", RHEO_KEY_COUNT, offsetof(CountConfig, n), "10k", "[2, inf)", "posterior samples to draw"}, {0}};
 

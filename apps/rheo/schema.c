@@ -5,7 +5,6 @@
 
 static const RheoSection driver[] = {
     {"", RunKeys, "the run"},
-    {"simulate", SimulateKeys, "how much to simulate"},
     {"sample", SampleKeys, "how much to sample"},
     {"sample", TransportSampleKeys, ""},
     {"plot", PlotKeys, "figures"},

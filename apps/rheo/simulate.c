@@ -36,7 +36,7 @@ static PetscErrorCode Simulate(Run *run)
 {
   RheoYaml yaml = RheoYamlStdout(run->comm);
   const char *path = RunPath(run, "data.h5");
-  SimulateConfig config;
+  RheoSimulateConfig config;
   Study study;
 
   PetscFunctionBeginUser;
@@ -44,7 +44,7 @@ static PetscErrorCode Simulate(Run *run)
   PetscCall(RheoSimulatorPin(run->deck, study.c));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   PetscCall(SimulateToFile(run, &study, path));
-  PetscCall(RheoDeckRead(run->deck, "simulate", SimulateKeys, &config));
+  PetscCall(RheoDeckRead(run->deck, "simulate", RheoSimulateKeys, &config));
   PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "simulate", run->deck));
   RheoYamlOpen(&yaml, "simulate");
   RheoYamlInt(&yaml, "simulations", config.n);

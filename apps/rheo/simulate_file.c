@@ -15,7 +15,7 @@ enum { LONGEST_PIECE = 4096, PACK_BYTES = 1 << 24 };
 typedef struct {
   Run *run;
   const Study *study;
-  SimulateConfig config;
+  RheoSimulateConfig config;
   uint64_t seed;
   const char *folder;
   RheoJournal journal;
@@ -393,7 +393,7 @@ PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path)
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &config));
-  PetscCall(RheoDeckRead(run->deck, "simulate", SimulateKeys, &work.config));
+  PetscCall(RheoDeckRead(run->deck, "simulate", RheoSimulateKeys, &work.config));
   work.seed = (uint64_t)config.seed;
   snprintf(folder, sizeof folder, "%s.parts", path);
   work.folder = RheoIntern(folder);

@@ -10,12 +10,6 @@ typedef struct {
 } RunConfig;
 
 typedef struct {
-  int64_t n;         /* simulations */
-  double keep_every; /* seconds */
-  PetscBool restart;
-} SimulateConfig;
-
-typedef struct {
   int64_t n; /* posterior samples */
 } CountConfig;
 
@@ -59,8 +53,8 @@ typedef struct {
   int paths, grid;
 } TransportPlotConfig;
 
-extern const RheoKey RunKeys[], BenchKeys[], SimulateKeys[], SampleKeys[], DataFileKeys[], ConvertKeys[],
-    PlotKeys[], TruthKeys[], CheckKeys[], PointsKeys[], TransportSampleKeys[], TransportPlotKeys[];
+extern const RheoKey RunKeys[], BenchKeys[], SampleKeys[], DataFileKeys[], ConvertKeys[], PlotKeys[],
+    TruthKeys[], CheckKeys[], PointsKeys[], TransportSampleKeys[], TransportPlotKeys[];
 
 typedef struct Verb Verb;
 

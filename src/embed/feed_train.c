@@ -183,8 +183,8 @@ static PetscErrorCode Order(rheo_feed *f, double *theta, double *x)
 /* What only the driver reads may stand in a deck and is not looked at. */
 static PetscErrorCode CheckDeck(MPI_Comm comm, const char *path)
 {
-  static const char *const others[] = {"output", "title", "log",    "simulate",    "sample",
-                                       "plot",   "bench", "points", "observation", "check"};
+  static const char *const others[] = {"output", "title",  "log",         "sample", "plot",
+                                       "bench",  "points", "observation", "check"};
   const RheoSection *section;
   RheoDeck deck;
   int n;

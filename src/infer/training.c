@@ -1,4 +1,5 @@
 #include "training.h"
+#include "../sim/simulator.h"
 #include "../train/checkpoint.h"
 #include "../train/series.h"
 #include <stdlib.h>
@@ -57,6 +58,7 @@ static PetscErrorCode Identity(RheoDeck deck, const char **identity)
 static PetscErrorCode Run(RheoTrainer trainer, RheoDeck deck, const RheoSafeguard *guard, const char *series)
 {
   RheoSeriesConfig config;
+  RheoSimulateConfig simulate;
   RheoSafeguard unused;
   const char *identity = NULL;
 
@@ -64,6 +66,7 @@ static PetscErrorCode Run(RheoTrainer trainer, RheoDeck deck, const RheoSafeguar
   /* Reading a table is what takes keys that say how a run goes out of the deck's text. Here it happens whoever runs the
    * training, and before the text is asked for. */
   PetscCall(RheoSafeguardRead(deck, NULL, &unused));
+  PetscCall(RheoDeckRead(deck, "simulate", RheoSimulateKeys, &simulate));
   PetscCall(RheoDeckRead(deck, "train", RheoSeriesKeys, &config));
   if (guard) {
     PetscCall(Identity(deck, &identity));

@@ -28,6 +28,14 @@ static const RheoKey simulator_keys[] = {{"type", RHEO_KEY_CHOICE, 0, RHEO_REQUI
                                           "which simulator; its keys stand under its name"},
                                          {0}};
 
+const RheoKey RheoSimulateKeys[] = {
+    {"n", RHEO_KEY_COUNT, offsetof(RheoSimulateConfig, n), "10k", "[1, inf)", "simulations to make"},
+    {"keep_every", RHEO_KEY_REAL, offsetof(RheoSimulateConfig, keep_every), "10", "(0, inf)",
+     RHEO_OF_RUN "seconds of simulations that a run that is killed may lose"},
+    {"restart", RHEO_KEY_BOOL, offsetof(RheoSimulateConfig, restart), "yes", NULL,
+     RHEO_OF_RUN "go on from what an earlier run kept; no: throw it away"},
+    {0}};
+
 const char *RheoSimulationStatusName(RheoSimulationStatus status)
 {
   static const char *const names[RHEO_SIMULATION_STATUSES] = {"done",    "failed",  "not_finite",

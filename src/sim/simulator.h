@@ -58,6 +58,15 @@ PetscErrorCode RheoSimulate(RheoSimulator simulator, RheoPrior prior, uint64_t s
                             int64_t n, int draw, double *theta, double *x, int8_t *status,
                             char (*message)[256]);
 
+/* Section `simulate`, for whoever makes a data set of it. In the library, because what trains on the data set takes the keys that say
+ * how a run goes out of the deck's text. */
+typedef struct {
+  int64_t n;         /* simulations */
+  double keep_every; /* seconds */
+  PetscBool restart;
+} RheoSimulateConfig;
+extern const RheoKey RheoSimulateKeys[];
+
 /* The observation of a deck: `observation: {values: [..]}` or `{file: obs.csv}`; x (C). The file, beside the deck or from
  * the working directory, holds numbers between commas or blanks, perhaps under a header, in reading order; `column`
  * picks one column by name or number from 1. Lines from # are comments. A wrong count and values that are not finite

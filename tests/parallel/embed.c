@@ -21,7 +21,9 @@ enum { D = 2, C = 3, N = 400 };
   "  net: {type: resmlp, hidden: 16, layers: 1, context: glu}}\n"                                            \
   "train: {batch: 50, epochs: 3, shards: 4" of_run "}\n"
 static const char deck_text[] = DECK(""),
-                  deck_of_run[] = DECK(", checkpoint: 3, restart: no, time_limit: 60, series: no");
+                  deck_of_run[] = DECK(
+                      ", checkpoint: 3, restart: no, time_limit: 60, series: no") "simulate: {keep_every: 3, "
+                                                                                  "restart: no}\n";
 static const double observed[C] = {1.2, 0.4, 3};
 
 #define DONE(call)                                                                                           \
