@@ -79,7 +79,6 @@ contains
     integer(c_int64_t) :: i
     integer :: k
     real(c_double) :: x(C), theta(D), log_prob(1), sums(2*D), all(2*D)
-    character(len=9), parameter :: name(D) = ['amplitude', 'rate     ']
     x = [(exp(-0.5d0*k), k=0, C - 1)]
     call check(rheo_model_load(MPI_COMM_WORLD, path, model))
     call check(rheo_workspace_create(model, workspace))
@@ -91,7 +90,8 @@ contains
     call MPI_Reduce(sums, all, 2*D, MPI_DOUBLE_PRECISION, MPI_SUM, 0, MPI_COMM_WORLD, ierr)
     if (rank == 0) then
       do k = 1, D
-        print '(2a, f6.4, a, f6.4, a)', trim(name(k)), ': {mean: ', all(k), ', sd: ', sqrt(all(D + k) - all(k)**2), '}'
+        print '(2a, f6.4, a, f6.4, a)', rheo_model_parameter_name(model, k), ': {mean: ', all(k), ', sd: ', &
+          sqrt(all(D + k) - all(k)**2), '}'
       end do
     end if
     call check(rheo_workspace_destroy(workspace))

@@ -48,7 +48,7 @@ if [ -x hosts/host_fortran ]; then
   [ $status = 1 ] && grep -q '^host: nowhere.h5: ' log || fail "a missing model in Fortran: status $status, $(cat log)"
   # The module goes with a host's flags; integers of 8 bytes are a habit of old codes.
   if command -v gfortran >/dev/null; then
-    for flags in "-std=f2018 -Wall -Wextra -Werror" "-fdefault-integer-8 -fdefault-real-8"; do
+    for flags in "-std=f2008 -Wall -Wextra -Werror" "-fdefault-integer-8 -fdefault-real-8"; do
       quiet gfortran $flags -fsyntax-only "$PWD/prefix/$(cd prefix && find . -name rheo.f90)"
     done
   fi
@@ -59,7 +59,7 @@ fi
 
 echo "--- habits"
 mkdir habits
-cp "$RHEO_SOURCE/tests/cli/embed_host.c" habits
+cp "$RHEO_SOURCE"/tests/cli/embed_host.{c,f90} habits
 cat >habits/CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.20)
 project(Habits LANGUAGES C)
@@ -67,9 +67,20 @@ find_package(Rheo 0.1 REQUIRED)
 add_executable(embed_host embed_host.c)
 target_compile_definitions(embed_host PRIVATE _GNU_SOURCE)
 target_link_libraries(embed_host PRIVATE Rheo::rheo m)
+include(CheckLanguage)
+check_language(Fortran)
+if(CMAKE_Fortran_COMPILER)
+  enable_language(Fortran)
+  find_package(MPI REQUIRED COMPONENTS Fortran)
+  add_executable(embed_host_fortran ${Rheo_FORTRAN_MODULE} embed_host.f90)
+  target_link_libraries(embed_host_fortran PRIVATE MPI::MPI_Fortran Rheo::rheo)
+endif()
 END
 quiet "$RHEO_CMAKE" -S habits -B habits_built -DCMAKE_PREFIX_PATH="$PWD/prefix"
 quiet "$RHEO_CMAKE" --build habits_built
+if [ -x hosts/host_fortran ]; then
+  [ "$(habits_built/embed_host_fortran model.h5 habits.h5)" = kept ] || fail "a host in Fortran"
+fi
 for started in mpi petsc nothing; do
   [ "$(habits_built/embed_host $started model.h5 habits.h5)" = kept ] || fail "a host that started $started"
   rm habits.h5
