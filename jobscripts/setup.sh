@@ -11,6 +11,7 @@ packages=(gcc gfortran libc6-dev make cmake pkg-config git petsc-dev libopenmpi-
   libgsl-dev libopenblas-dev libdnnl-dev librandom123-dev libyaml-dev zlib1g-dev gnuplot-nox fonts-dejavu-core libcmocka-dev)
 spack="openmpi petsc+mpi~complex hdf5+mpi gsl openblas onednn random123 libyaml zlib gnuplot cmocka cmake pkgconf"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+machine=${RHEO_SETUP_MACHINE:-} # another place for /, for the test of this script
 say() { echo "setup: $*" >&2; }
 
 # Does the configuration find everything? It is the one place that knows what is needed.
@@ -33,9 +34,11 @@ found_anyway() {
 slurm_for_tests() {
   local -a slurm=(slurmctld slurmd slurm-client munge) privileged=()
   local get="apt-get -qq -o DPkg::Lock::Timeout=60 -o Acquire::Retries=0 -o Acquire::http::Timeout=20"
-  if [ -x /usr/sbin/slurmctld ] && [ -x /usr/sbin/slurmd ] && [ -x /usr/sbin/munged ] && [ -x /usr/bin/sbatch ]; then return; fi
+  local program here=1
+  for program in sbin/slurmctld sbin/slurmd sbin/munged bin/sbatch; do [ -x "$machine/usr/$program" ] || here=0; done
+  [ $here = 0 ] || return 0
   [ "$(id -u)" = 0 ] || privileged=(sudo -n)
-  if [ -d /run/systemd/system ] || ! command -v apt-get >/dev/null || ! "${privileged[@]}" true 2>/dev/null; then
+  if [ -d "$machine/run/systemd/system" ] || ! command -v apt-get >/dev/null || ! "${privileged[@]}" true 2>/dev/null; then
     say "without Slurm its test is skipped (Debian: ${slurm[*]})"
     return
   fi
