@@ -2,7 +2,9 @@
  * two ranks against one; and how long a host waits for one sample. */
 #include "bench.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
   const char *name;
@@ -65,6 +67,37 @@ PetscErrorCode BenchWait(MPI_Comm comm)
   while (!done) {
     PetscCallMPI(MPI_Test(&request, &done, MPI_STATUS_IGNORE));
     if (!done) PetscCall(PetscSleep(0.002));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode BenchFolder(MPI_Comm comm, char folder[PETSC_MAX_PATH_LEN])
+{
+  const char *parent = getenv("TMPDIR");
+  PetscMPIInt rank;
+  int made = 1;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  snprintf(folder, PETSC_MAX_PATH_LEN, "%s/rheo_bench_XXXXXX", parent && *parent ? parent : "/tmp");
+  if (rank == 0) made = mkdtemp(folder) != NULL;
+  PetscCallMPI(MPI_Bcast(&made, 1, MPI_INT, 0, comm));
+  RheoInputCheck(made, comm, "%s: cannot be made; TMPDIR says where", folder);
+  PetscCallMPI(MPI_Bcast(folder, PETSC_MAX_PATH_LEN, MPI_CHAR, 0, comm));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode BenchFolderRemove(MPI_Comm comm, const char *folder, const char *name)
+{
+  char path[PETSC_MAX_PATH_LEN + 64];
+  PetscMPIInt rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  if (rank == 0) {
+    unlink(path);
+    rmdir(folder);
   }
   PetscFunctionReturn(RHEO_OK);
 }

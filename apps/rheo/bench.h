@@ -27,6 +27,11 @@ PetscErrorCode BenchSampling(MPI_Comm comm, const BenchConfig *config, RheoYaml 
 /* Ranks that have nothing to do sleep, so as not to take a core from the one that is measured. */
 PetscErrorCode BenchWait(MPI_Comm comm);
 
+/* A new folder where TMPDIR says, of the same name on all ranks; BenchFolderRemove takes it away with the file `name` in it.
+ * Collective. */
+PetscErrorCode BenchFolder(MPI_Comm comm, char folder[PETSC_MAX_PATH_LEN]);
+PetscErrorCode BenchFolderRemove(MPI_Comm comm, const char *folder, const char *name);
+
 /* The first line that a peer's script prints, by the first interpreter that has the module; threads are the script's to
  * choose. Returns 0 where there is none. */
 int BenchPeer(const BenchConfig *config, const char *script, const char *module, const char *arguments,

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { FEATURES = 10, ROWS = 1000, MOST = 1 << 18 };
 
@@ -122,21 +121,18 @@ static PetscErrorCode Measure(const char *path, double seconds, RheoYaml *yaml)
 
 PetscErrorCode BenchLatency(MPI_Comm comm, const BenchConfig *config, RheoYaml *yaml)
 {
-  const char *parent = getenv("TMPDIR");
   char folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN + 16];
   PetscMPIInt rank;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank != 0) PetscFunctionReturn(RHEO_OK);
-  snprintf(folder, sizeof folder, "%s/rheo_bench_XXXXXX", parent ? parent : "/tmp");
-  PetscCheck(mkdtemp(folder), PETSC_COMM_SELF, PETSC_ERR_FILE_OPEN, "%s: cannot be made", folder);
+  PetscCall(BenchFolder(PETSC_COMM_SELF, folder));
   snprintf(path, sizeof path, "%s/model.h5", folder);
   PetscCall(Model(path));
   RheoYamlOpen(yaml, "latency");
   PetscCall(Measure(path, config->seconds, yaml));
   RheoYamlClose(yaml);
-  unlink(path);
-  rmdir(folder);
+  PetscCall(BenchFolderRemove(PETSC_COMM_SELF, folder, "model.h5"));
   PetscFunctionReturn(RHEO_OK);
 }

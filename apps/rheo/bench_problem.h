@@ -37,3 +37,18 @@ PetscErrorCode BenchTrainOnce(MPI_Comm comm, BenchProblem *p, int64_t batch, int
                               double *rate);
 /* The best of several trainings of about a sixth of the time, so that a disturbance spoils only one of them. */
 PetscErrorCode BenchTrainRate(BenchProblem *p, int64_t batch, int shards, double seconds, double *rate);
+
+/* A way to train a problem on the first ranks of a communicator. */
+typedef struct {
+  int ranks;
+  int64_t batch;      /* of all ranks; of each, apart */
+  int shards;         /* the same */
+  PetscBool apart;    /* each by itself, all at once: without a word between them */
+  PetscBool messages; /* without shared memory */
+  double rate;        /* rows per second of all ranks, set by BenchTurns */
+} BenchKind;
+
+/* Short trainings in turn, because the machine's speed drifts; the best of each kind counts, because what disturbs one of two cores
+ * holds up both ranks. One rank is the mean of the first two, each alone, for cores of one machine differ. Takes about `seconds`, or
+ * one turn. Collective. */
+PetscErrorCode BenchTurns(MPI_Comm comm, BenchProblem *p, int n, BenchKind *kind, double seconds);

@@ -2,7 +2,6 @@
  * there are here. */
 #include "bench_scaling.h"
 #include "bench_problem.h"
-#include <base/shared.h>
 #include <string.h>
 
 enum { MOST_RANKS = 32, MOST_SIZES = 6, PREDICTED_RANKS = 1024 };
@@ -18,47 +17,24 @@ typedef struct {
   double rate[N_KINDS][MOST_SIZES]; /* rows/s, the best */
 } Scaling;
 
-static PetscErrorCode Train(MPI_Comm comm, Scaling *s, Kind kind, int k, MPI_Comm part, int64_t steps)
-{
-  const int ranks = s->size[k];
-  const int64_t batch = kind == WEAK ? ranks * s->rank_batch : s->batch;
-  const int shards = kind == WEAK ? ranks * s->rank_shards : s->shards;
-  double rate;
-
-  PetscFunctionBeginUser;
-  if (part != MPI_COMM_NULL) {
-    RheoSharedAllow(kind == MESSAGES ? PETSC_FALSE : PETSC_TRUE);
-    PetscCall(BenchTrainOnce(part, &s->problem, batch, shards, steps, &rate));
-    RheoSharedAllow(PETSC_TRUE);
-    s->rate[kind][k] = PetscMax(s->rate[kind][k], rate);
-  }
-  PetscCall(BenchWait(comm));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Short trainings in turn, the best of each, for the reasons that BenchRanks has. */
 static PetscErrorCode Measure(MPI_Comm comm, Scaling *s, double seconds)
 {
-  const int64_t steps = (int64_t)PetscMax(2, PetscMin(16, 16 * seconds));
-  const double start = MPI_Wtime();
-  MPI_Comm part[MOST_SIZES];
-  PetscMPIInt rank;
+  BenchKind each[N_KINDS * MOST_SIZES];
+  int n = 0;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  for (int k = 0; k < s->n_sizes; k++)
-    PetscCallMPI(MPI_Comm_split(comm, rank < s->size[k] ? 0 : MPI_UNDEFINED, rank, &part[k]));
-  for (int go = 1; go;) {
-    for (int kind = 0; kind < N_KINDS; kind++)
-      for (int k = 0; k < s->n_sizes; k++) PetscCall(Train(comm, s, (Kind)kind, k, part[k], steps));
-    go = MPI_Wtime() - start < seconds * N_KINDS * s->n_sizes;
-    PetscCallMPI(MPI_Bcast(&go, 1, MPI_INT, 0, comm));
-  }
-  for (int k = 0; k < s->n_sizes; k++)
-    if (part[k] != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&part[k]));
+  for (int kind = 0; kind < N_KINDS; kind++)
+    for (int k = 0; k < s->n_sizes; k++) {
+      const int ranks = s->size[k];
+      each[n++] = (BenchKind){.ranks = ranks,
+                              .batch = kind == WEAK ? ranks * s->rank_batch : s->batch,
+                              .shards = kind == WEAK ? ranks * s->rank_shards : s->shards,
+                              .messages = (PetscBool)(kind == MESSAGES)};
+    }
+  PetscCall(BenchTurns(comm, &s->problem, n, each, n * seconds));
+  for (int i = 0; i < n; i++) s->rate[i / s->n_sizes][i % s->n_sizes] = each[i].rate;
   /* One rank sends no messages. */
   s->rate[STRONG][0] = s->rate[MESSAGES][0] = PetscMax(s->rate[STRONG][0], s->rate[MESSAGES][0]);
-  PetscCallMPI(MPI_Bcast(s->rate, N_KINDS * MOST_SIZES, MPI_DOUBLE, 0, comm));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -2,7 +2,6 @@
 #include "bench.h"
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { D = 10, C = 10, WINDOW = 50000 };
 
@@ -73,13 +72,13 @@ PetscErrorCode BenchStream(MPI_Comm comm, const BenchConfig *config, RheoYaml *y
 {
   static const char *const kinds[2] = {"yes", "no"};
   const int64_t n = (int64_t)PetscMax(4 * WINDOW, 60000 * config->seconds);
-  const char *path = "bench_stream.h5";
+  char folder[PETSC_MAX_PATH_LEN], path[PETSC_MAX_PATH_LEN + 16];
   double best[2] = {0, 0}, memory[2] = {0, 0}, rate;
   uint64_t checksum[2] = {0, 0};
-  PetscMPIInt rank;
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCall(BenchFolder(comm, folder));
+  snprintf(path, sizeof path, "%s/rows.h5", folder);
   PetscCall(WriteRows(comm, path, n));
   for (int turn = 0; turn < 2; turn++)
     for (int k = 0; k < 2; k++) {
@@ -87,7 +86,7 @@ PetscErrorCode BenchStream(MPI_Comm comm, const BenchConfig *config, RheoYaml *y
       best[k] = PetscMax(best[k], rate);
       if (turn == 0) memory[k] = RheoPeakMemory();
     }
-  if (rank == 0) unlink(path);
+  PetscCall(BenchFolderRemove(comm, folder, "rows.h5"));
   PetscCheck(checksum[0] == checksum[1], comm, PETSC_ERR_PLIB, "rows that are streamed give another model");
   RheoYamlOpen(yaml, "stream");
   RheoYamlInt(yaml, "rows", n);

@@ -130,64 +130,20 @@ PetscErrorCode BenchSpline(MPI_Comm comm, const BenchConfig *config, RheoYaml *y
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Rows a second of the first two ranks: each of them alone, both at once without a word between them on half the batch each,
- * and as one training. */
-typedef struct {
-  double alone[2], apart, together;
-} Pair;
-
-/* One turn; together and alone have one number of shards, so that both do the same work in the same order. */
-static PetscErrorCode PairTurn(MPI_Comm comm, MPI_Comm both, BenchProblem *p, int64_t batch, int shards,
-                               Pair *best)
-{
-  const int64_t steps = 64; /* the memory of a training is new to it at first */
-  double rate, sum;
-  PetscMPIInt rank;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  for (int k = 0; k < 2; k++) {
-    if (rank == k) {
-      PetscCall(BenchTrainOnce(PETSC_COMM_SELF, p, batch, shards, steps, &rate));
-      best->alone[k] = PetscMax(best->alone[k], rate);
-    }
-    PetscCall(BenchWait(comm));
-  }
-  if (both != MPI_COMM_NULL) {
-    PetscCall(BenchTrainOnce(PETSC_COMM_SELF, p, batch / 2, PetscMax(1, shards / 2), steps, &rate));
-    PetscCallMPI(MPI_Allreduce(&rate, &sum, 1, MPI_DOUBLE, MPI_SUM, both));
-    best->apart = PetscMax(best->apart, sum);
-    PetscCall(BenchTrainOnce(both, p, batch, shards, steps, &rate));
-    best->together = PetscMax(best->together, rate);
-  }
-  PetscCall(BenchWait(comm));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Two ranks over one, the mean of both alone because cores of one machine differ. Short trainings in turn, because the machine's
- * speed drifts; and the best of each counts, because what disturbs one of two cores holds up both ranks. */
+/* Two ranks over one, as one training and as two that share nothing; together and alone have one number of shards, so that both do
+ * the same work in the same order. */
 static PetscErrorCode Speedup(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, double seconds,
                               double *together, double *apart)
 {
-  const double start = MPI_Wtime();
-  Pair best = {{0, 0}, 0, 0};
-  PetscMPIInt rank;
-  MPI_Comm both;
-  double one;
+  BenchKind kind[] = {
+      {.ranks = 1, .batch = batch, .shards = shards},
+      {.ranks = 2, .batch = batch / 2, .shards = PetscMax(1, shards / 2), .apart = PETSC_TRUE},
+      {.ranks = 2, .batch = batch, .shards = shards}};
 
   PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_split(comm, rank < 2 ? 0 : MPI_UNDEFINED, rank, &both));
-  for (int go = 1; go;) {
-    PetscCall(PairTurn(comm, both, p, batch, shards, &best));
-    go = MPI_Wtime() - start < seconds;
-    PetscCallMPI(MPI_Bcast(&go, 1, MPI_INT, 0, comm));
-  }
-  if (both != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&both));
-  PetscCallMPI(MPI_Bcast(&best.alone[1], 1, MPI_DOUBLE, 1, comm));
-  one = (best.alone[0] + best.alone[1]) / 2;
-  *together = best.together / one;
-  *apart = best.apart / one;
+  PetscCall(BenchTurns(comm, p, 3, kind, seconds));
+  *apart = kind[1].rate / kind[0].rate;
+  *together = kind[2].rate / kind[0].rate;
   PetscFunctionReturn(RHEO_OK);
 }
 
