@@ -274,7 +274,8 @@ static void TellWhatIsThere(const Work *w)
             w->folder, damaged, damaged > 1 ? "s" : "");
   if (foreign)
     RheoLog(comm, RHEO_LOG_WARNING,
-            "%s: %lld file%s of another deck or build of Rheo: not used, and removed when this run is done",
+            "%s: %lld file%s of another deck, simulator or build of Rheo: not used, and removed when this "
+            "run is done",
             w->folder, foreign, foreign > 1 ? "s are" : " is");
 }
 
@@ -366,15 +367,21 @@ static PetscErrorCode IsThere(const Work *w, const char *path, PetscBool *there)
   const MPI_Comm comm = w->run->comm;
   const char *deck;
   PetscMPIInt rank;
-  int ours = 0;
+  int ours[2] = {0, 0}; /* and whether there is something else */
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckGetText(w->run->deck, &deck));
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) ours = IsOurs(path, w->folder, deck, w->config.n);
-  PetscCallMPI(MPI_Bcast(&ours, 1, MPI_INT, 0, comm));
-  *there = (PetscBool)ours;
-  if (!ours) PetscFunctionReturn(RHEO_OK);
+  if (rank == 0) {
+    ours[0] = IsOurs(path, w->folder, deck, w->config.n);
+    ours[1] = !ours[0] && !access(path, F_OK) && access(w->folder, F_OK);
+  }
+  PetscCallMPI(MPI_Bcast(ours, 2, MPI_INT, 0, comm));
+  *there = (PetscBool)ours[0];
+  if (ours[1])
+    RheoLog(comm, RHEO_LOG_INFO, "%s: is of another deck, simulator or build of Rheo; it is made again",
+            path);
+  if (!*there) PetscFunctionReturn(RHEO_OK);
   PetscCall(IsWhole(comm, path, there));
   if (*there)
     RheoLog(comm, RHEO_LOG_INFO, "%s: is there, of this very deck", path);
@@ -383,11 +390,46 @@ static PetscErrorCode IsThere(const Work *w, const char *path, PetscBool *there)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* The run with a deck of its own, which says what program it is of. */
+static PetscErrorCode OfThisProgram(Run *run, Run *own)
+{
+  const char *text, *name;
+
+  PetscFunctionBeginUser;
+  *own = *run;
+  PetscCall(RheoDeckGetText(run->deck, &text));
+  PetscCall(RheoDeckGetName(run->deck, &name));
+  PetscCall(RheoDeckCreate(run->comm, &own->deck));
+  PetscCall(RheoDeckLoadText(own->deck, name, text));
+  PetscCall(RheoSimulatorPinProgram(own->deck));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode SimulateAll(Run *run, Work *w, const char *path)
+{
+  RheoTable table = {.n = w->config.n};
+
+  PetscFunctionBeginUser;
+  RheoRange(run->comm, table.n, &table.begin, &table.end);
+  PetscCall(PetscCalloc1(RHEO_SIMULATION_STATUSES, &w->message));
+  if (!w->config.restart) PetscCall(RheoJournalRemove(run->comm, w->folder));
+  SignalsCatch();
+  PetscCall(SimulateShare(w, table.begin, table.end));
+  PetscCall(ReportFailures(w, table.end - table.begin));
+  PetscCall(WriteDataSet(run, w->study, path, &table, w->theta, w->x, w->status));
+  PetscCall(RheoJournalDestroy(&w->journal));
+  PetscCall(RheoJournalRemove(run->comm, w->folder));
+  SignalsRelease();
+  PetscCall(Free(w));
+  PetscCall(PetscFree(w->message));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path)
 {
-  Work work = {.run = run, .study = study};
+  Run own;
+  Work work = {.run = &own, .study = study};
   char folder[PETSC_MAX_PATH_LEN];
-  RheoTable table = {0};
   RheoRunConfig config;
   PetscBool there = PETSC_FALSE;
 
@@ -397,20 +439,9 @@ PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path)
   work.seed = (uint64_t)config.seed;
   snprintf(folder, sizeof folder, "%s.parts", path);
   work.folder = RheoIntern(folder);
+  PetscCall(OfThisProgram(run, &own));
   if (run->resumed && work.config.restart) PetscCall(IsThere(&work, path, &there));
-  if (there) PetscFunctionReturn(RHEO_OK);
-  table.n = work.config.n;
-  RheoRange(run->comm, table.n, &table.begin, &table.end);
-  PetscCall(PetscCalloc1(RHEO_SIMULATION_STATUSES, &work.message));
-  if (!work.config.restart) PetscCall(RheoJournalRemove(run->comm, work.folder));
-  SignalsCatch();
-  PetscCall(SimulateShare(&work, table.begin, table.end));
-  PetscCall(ReportFailures(&work, table.end - table.begin));
-  PetscCall(WriteDataSet(run, study, path, &table, work.theta, work.x, work.status));
-  PetscCall(RheoJournalDestroy(&work.journal));
-  PetscCall(RheoJournalRemove(run->comm, work.folder));
-  SignalsRelease();
-  PetscCall(Free(&work));
-  PetscCall(PetscFree(work.message));
+  if (!there) PetscCall(SimulateAll(&own, &work, path));
+  PetscCall(RheoDeckDestroy(&own.deck));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -78,6 +78,11 @@ extern const RheoKey RheoObservationKeys[];
  * command's folder become absolute where they are there. To be called before the deck is written into a file. Collective. */
 PetscErrorCode RheoSimulatorPin(RheoDeck deck, int n_data);
 
+/* Puts into the deck what its simulations were made by: simulator.command.checksum, of the files that the words of `line` name (not
+ * those that it writes by > nor programs found along PATH), or simulator.plugin.checksum. Of nothing where there are no such files,
+ * nor of built-ins. A warning where another one stood there. Collective. */
+PetscErrorCode RheoSimulatorPinProgram(RheoDeck deck);
+
 /* Derived quantities: `derived: {R0: beta / gamma, phi: 1 / inv_phi}`. Expressions of parameter names, quantities above,
  * numbers and pi with + - * / ^ ( ) and exp log sqrt abs min max. */
 typedef struct RheoDerived_ *RheoDerived;

@@ -149,6 +149,14 @@ cp -r parts other/data.h5.parts
 [ "$(calls)" = 1200 ] || fail "rows of another deck were taken"
 grep -q '2 files are of another deck' err || { cat err; fail "no word about the other deck"; }
 [ ! -e other/data.h5.parts ] || fail "parts are left behind"
+# Nor those of another version of the program that the deck names.
+cp -r parts other/data.h5.parts
+echo '# changed' >> simulator
+: > calls
+"$rheo" simulate deck.yaml -output other > out 2> err
+[ "$(calls)" = 1200 ] || fail "rows of another simulator were taken"
+grep -q '2 files are of another deck, simulator or build' err || { cat err; fail "no word about the other simulator"; }
+cp fast simulator
 cp -r parts other/data.h5.parts
 : > calls
 "$rheo" simulate deck.yaml -simulate_restart no -output other > out 2> err
@@ -184,6 +192,22 @@ mkdir inferred/checkpoint
 # shellcheck disable=SC2086
 "$rheo" infer deck.yaml $more -prior_b_sd 2 -output inferred -simulate_restart no > out 2> err
 [ "$(calls)" = 1200 ] || fail "simulations were taken with -simulate_restart no"
+
+# Nor are simulations of another version of the program; the training is of what the rows are, wherever they come from.
+# shellcheck disable=SC2086
+"$rheo" infer deck.yaml $more -output changed -train_time_limit 1e-4 > out 2> err && fail "not stopped" || [ $? = 3 ] || { cat err; fail "infer: status"; }
+echo '# changed' >> simulator
+: > calls
+# shellcheck disable=SC2086
+"$RHEO_MPIEXEC" --oversubscribe -n 2 "$rheo" infer deck.yaml $more -output changed > out 2> err || { cat err; fail "infer does not go on"; }
+[ "$(calls)" = 300 ] || fail "simulations of another version of the simulator were taken"
+grep -q 'changed/checkpoint/.*: training continues' err || { cat err; fail "the same rows, and training does not continue"; }
+grep -q 'changed/data.h5: is of another deck, simulator or build of Rheo; it is made again' err || { cat err; fail "no word of it"; }
+"$rheo" simulate changed/data.h5 -output of_file > out 2> err || { cat err; fail "the deck of a data set cannot be run"; }
+! grep -q 'the simulator has changed' err || { cat err; fail "a simulator that did not change has changed"; }
+cp fast simulator
+"$rheo" simulate changed/data.h5 -output of_file > out 2> err
+grep -q 'simulator.command.checksum = .*: the simulator has changed' err || { cat err; fail "no word of another simulator than that of the deck"; }
 
 # What lies where data.h5 should be, when an inference goes on: it is taken where it is whole and of this run, else made again; the
 # samples are those of an inference that was never stopped, in any case.

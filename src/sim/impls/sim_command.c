@@ -23,7 +23,7 @@ enum { MESSAGE = 256, HOPELESS = 10, HOPELESS_TIMEOUTS = 3 };
 static const double listen_batch = 0.002, listen_line = 0.02;
 
 typedef struct {
-  const char *line, *folder;
+  const char *line, *folder, *checksum;
   int n_data, batch;
   double timeout;
   PetscBool seed;
@@ -47,6 +47,9 @@ static const RheoKey keys[] = {
     {"seed", RHEO_KEY_BOOL, offsetof(Config, seed), "yes", NULL, "each line begins with an integer seed"},
     {"names", RHEO_KEY_STRINGS, offsetof(Config, names), NULL, NULL,
      "names of the data; x1, x2, ... by default"},
+    {"checksum", RHEO_KEY_STRING, offsetof(Config, checksum), NULL, NULL,
+     "of the files that line names: Rheo writes it into the deck of a data set, to know simulations of "
+     "another version"},
     {0}};
 
 static PetscErrorCode command_set_up(RheoSimulator simulator, RheoDeck deck, int n_parameters)

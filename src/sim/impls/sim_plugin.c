@@ -5,14 +5,17 @@
 #include <string.h>
 
 typedef struct {
-  const char *path;
+  const char *path, *checksum;
   void *library;
   const rheo_simulator *plugin;
 } Config;
 
-static const RheoKey keys[] = {{"path", RHEO_KEY_STRING, offsetof(Config, path), RHEO_REQUIRED, NULL,
-                                "shared object that exports rheo_simulator_get; beside the deck or as given"},
-                               {0}};
+static const RheoKey keys[] = {
+    {"path", RHEO_KEY_STRING, offsetof(Config, path), RHEO_REQUIRED, NULL,
+     "shared object that exports rheo_simulator_get; beside the deck or as given"},
+    {"checksum", RHEO_KEY_STRING, offsetof(Config, checksum), NULL, NULL,
+     "of that file: Rheo writes it into the deck of a data set, to know simulations of another version"},
+    {0}};
 
 static double plugin_uniform(void *stream)
 {
