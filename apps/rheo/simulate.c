@@ -69,8 +69,10 @@ const Verb Verb_Simulate = {
         "kill or a time limit the same\n"
         "  command goes on from there, on another number of ranks if you like, to the same file. SIGTERM, "
         "SIGINT and SIGUSR1 keep all\n"
-        "  that is done and end it with status 3. A simulator that was changed while a run was stopped needs "
-        "-simulate_restart no.\n\n"
+        "  that is done and end it with status 3. What another version of the files that a command's line "
+        "names, or "
+        "of a plug-in, has made is not\n  taken; after a change in what these load, -simulate_restart no is "
+        "needed.\n\n"
         "  example: mpiexec -n 2 rheo simulate inputs/flu/flu.yaml -simulate_n 10k -output results/flu\n",
     .sections = (const char *const[]){"", "simulate", "simulator", "simulator.", "prior.*", NULL},
     .needs_target = PETSC_TRUE,
