@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const int64_t most = INT64_C(1)
-                            << 26; /* bytes of a file that are read; of a longer one its size counts too */
+/* Bytes of a file that are read; of a longer one its size counts too. */
+static const int64_t most = INT64_C(1) << 26;
 
 /* Of a regular file that can be read; of all else nothing. On one rank. */
 static void AddFile(const char *path, uint64_t *sum, int64_t *n_files)
