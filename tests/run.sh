@@ -41,6 +41,8 @@ build() {
   fi
 }
 
+# Ninja, where there is one, spares the work of hundreds of makes; a folder that is there keeps what it was made with.
+if command -v ninja >/dev/null; then export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}; fi
 bash jobscripts/setup.sh
 case $label in '' | cli) bash jobscripts/setup.sh --slurm ;; esac
 build build Release all

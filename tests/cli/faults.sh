@@ -1,6 +1,6 @@
 # What kills a training, for real: SIGKILL to one rank or to all, signals, time limits, a full disk, folders that cannot be written.
 # Whatever happens, the same command again gives the same bytes, on another number of ranks too.
-# timeout: 400
+# timeout: 400, processors: 2
 set -eu
 rheo=$RHEO_BIN/rheo
 fail() { echo "FAILED: $*"; exit 1; }

@@ -1,6 +1,6 @@
 # The PBS job scripts, with what PBS does for a job done here: its folder in PBS_O_WORKDIR, and a `qsub` that notes what is
 # submitted, to be run as the next turn.
-# timeout: 240
+# timeout: 240, processors: 2
 set -u
 failed=0
 fail() { echo "FAILED: $*"; failed=1; }

@@ -1,5 +1,6 @@
 # The README names every method there is, and the verbs are those of the driver.
 set -eu
+unset OMPI_MCA_ess_singleton_isolated OMPI_MCA_orte_tmpdir_base # starts the program as a user does, see ../CMakeLists.txt
 cd "$RHEO_SOURCE"
 failed=0
 for name in $(sed -n 's/.*\.name = "\([a-z_0-9]*\)".*/\1/p' src/flow/impls/*.c src/nn/impls/*.c src/cnf/impls/*.c src/objective/impls/*.c src/sim/impls/*.c src/infer/impls/*.c); do

@@ -1,6 +1,6 @@
 # A simulation that is killed, that a signal stops, or whose kept rows are damaged, goes on to the very file of one that never stopped,
 # on any number of ranks, and does not do again what is kept.
-# timeout: 240
+# timeout: 240, processors: 2
 set -eu
 rheo=$RHEO_BIN/rheo
 fail() { echo "$*" >&2; exit 1; }

@@ -1,6 +1,6 @@
 # The job scripts under a real Slurm of this test's own: a training that Slurm warns is queued again, continues, and ends with
 # the bits of one that was never stopped; an array gives what its tasks give by hand.
-# timeout: 300
+# timeout: 300, processors: 2
 set -u
 skip() { echo "SKIPPED: $*"; exit 77; }
 for program in munged slurmctld slurmd sbatch squeue scontrol scancel sinfo; do
