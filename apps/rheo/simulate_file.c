@@ -3,9 +3,7 @@
 #include "signals.h"
 #include "verb.h"
 #include <base/checksum.h>
-#include <io/hdf5.h>
 #include <io/journal.h>
-#include <io/reader.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -326,70 +324,6 @@ static PetscErrorCode SimulateShare(Work *w, int64_t begin, int64_t end)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Whether path says of itself that it is what this run would write: a file is a function of deck and build. Where simulations are
- * kept beside it, a later run has begun to make it anew. On one rank. */
-static PetscBool IsOurs(const char *path, const char *folder, const char *deck, int64_t n)
-{
-  const char *kind, *version, *commit, *text = NULL;
-  int64_t rows = -1;
-
-  if (!access(folder, F_OK) || H5Fis_hdf5(path) <= 0) return PETSC_FALSE;
-  const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-  if (file < 0) return PETSC_FALSE;
-  const int read = !RheoH5ReadText(file, "kind", &kind) && !RheoH5ReadText(file, "version", &version) &&
-                   !RheoH5ReadText(file, "commit", &commit) && !RheoH5ReadInt(file, "rows", &rows) &&
-                   !RheoH5ReadDeck(file, &text) && text;
-  H5Fclose(file);
-  return (PetscBool)(read && !strcmp(kind, "dataset") && !strcmp(version, RheoVersion()) &&
-                     !strcmp(commit, RheoCommit()) && rows == n && !strcmp(text, deck));
-}
-
-/* Whether all of its rows can be read and its checksums fit; one that is damaged is made again, which the checks of whoever
- * reads it next would end the run for. */
-static PetscErrorCode IsWhole(MPI_Comm comm, const char *path, PetscBool *whole)
-{
-  RheoReader reader = NULL;
-  PetscErrorCode code;
-
-  PetscFunctionBeginUser;
-  RheoErrorSetQuiet(PETSC_TRUE);
-  code = RheoReaderOpen(comm, 1, &path, "dataset", &reader);
-  if (!code) code = RheoReaderScan(reader, NULL, NULL);
-  RheoErrorSetQuiet(PETSC_FALSE);
-  PetscCheck(!code || code == RHEO_ERR_INPUT, PETSC_COMM_SELF, code, "%s", RheoErrorMessage());
-  PetscCall(RheoReaderClose(&reader));
-  *whole = (PetscBool)!code;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode IsThere(const Work *w, const char *path, PetscBool *there)
-{
-  const MPI_Comm comm = w->run->comm;
-  const char *deck;
-  PetscMPIInt rank;
-  int ours[2] = {0, 0}; /* and whether there is something else */
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoDeckGetText(w->run->deck, &deck));
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) {
-    ours[0] = IsOurs(path, w->folder, deck, w->config.n);
-    ours[1] = !ours[0] && !access(path, F_OK) && access(w->folder, F_OK);
-  }
-  PetscCallMPI(MPI_Bcast(ours, 2, MPI_INT, 0, comm));
-  *there = (PetscBool)ours[0];
-  if (ours[1])
-    RheoLog(comm, RHEO_LOG_INFO, "%s: is of another deck, simulator or build of Rheo; it is made again",
-            path);
-  if (!*there) PetscFunctionReturn(RHEO_OK);
-  PetscCall(IsWhole(comm, path, there));
-  if (*there)
-    RheoLog(comm, RHEO_LOG_INFO, "%s: is there, of this very deck", path);
-  else
-    RheoLog(comm, RHEO_LOG_WARNING, "%s: is damaged; it is made again", path);
-  PetscFunctionReturn(RHEO_OK);
-}
-
 /* The run with a deck of its own, which says what program it is of. */
 static PetscErrorCode OfThisProgram(Run *run, Run *own)
 {
@@ -440,7 +374,8 @@ PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path)
   snprintf(folder, sizeof folder, "%s.parts", path);
   work.folder = RheoIntern(folder);
   PetscCall(OfThisProgram(run, &own));
-  if (run->resumed && work.config.restart) PetscCall(IsThere(&work, path, &there));
+  if (run->resumed && work.config.restart)
+    PetscCall(SimulationsAreThere(&own, path, work.folder, work.config.n, &there));
   if (!there) PetscCall(SimulateAll(&own, &work, path));
   PetscCall(RheoDeckDestroy(&own.deck));
   PetscFunctionReturn(RHEO_OK);

@@ -125,6 +125,10 @@ const char *StudyLabel(const Study *study, int k);
 
 /* The data set of the deck, at path, from what an earlier run kept in path.parts on. A signal ends it with RHEO_ERR_STOPPED. */
 PetscErrorCode SimulateToFile(Run *run, const Study *study, const char *path);
+/* Whether that file is whole and of n simulations of the run's very deck and of this build, and nothing kept in folder is of a later
+ * run. Collective. */
+PetscErrorCode SimulationsAreThere(const Run *run, const char *path, const char *folder, int64_t n,
+                                   PetscBool *there);
 
 /* The posterior trained on a data set, DIR/data.h5 where there are no files; saved at path. Created from the deck where
  * *posterior is NULL. */
