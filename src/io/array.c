@@ -137,11 +137,14 @@ static const char *Open(RheoArray a, const char *path, const char *name, char *t
 PetscErrorCode RheoArrayOpen(MPI_Comm comm, const char *path, const char *name, RheoArray *array)
 {
   char text[TEXT] = "", said[TEXT] = "";
+  PetscMPIInt rank;
   PetscBool good;
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(array));
   const char *wrong = Open(*array, path, name, text);
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (!wrong && !rank && !RheoBytesAreSound((*array)->bytes)) wrong = "is damaged: its checksum does not fit";
   if (wrong) snprintf(said, sizeof said, "%s", wrong);
   PetscCall(RheoAgree(comm, (PetscBool)!wrong, &good));
   if (!good) {

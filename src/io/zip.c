@@ -12,7 +12,8 @@ enum { DEFLATE_MOST = 1040, DEFLATE_MORE = 64 }; /* one byte becomes 1032 at mos
 struct RheoBytes_ {
   FILE *file;
   int64_t begin, stored, size; /* where the member's bytes stand, how many, and how many they become */
-  int deflated;
+  int deflated, member;
+  uint32_t sum; /* CRC-32 of a member */
   z_stream z;
   int64_t at, taken; /* of the size; of the stored ones */
   unsigned char input[INPUT];
@@ -121,6 +122,8 @@ static const char *FindMember(RheoBytes b, int64_t file_size, const char *member
     if (IsNamed(entry, member)) {
       Sizes(entry, &b->size, &b->stored, &offset);
       method = (int)Little(entry + 10, 2);
+      b->sum = (uint32_t)Little(entry + 16, 4);
+      b->member = 1;
       encrypted = (int)(Little(entry + 8, 2) & 1);
     } else
       AddName(entry, known, sizeof known);
@@ -226,4 +229,19 @@ int RheoBytesRead(RheoBytes b, int64_t at, size_t n, void *to)
     if (Inflate(b, (size_t)(at - b->at < (int64_t)sizeof waste ? at - b->at : (int64_t)sizeof waste), waste))
       return -1;
   return Inflate(b, n, to);
+}
+
+int RheoBytesAreSound(RheoBytes b)
+{
+  uLong sum = crc32(0, NULL, 0);
+  unsigned char *piece = b->member ? malloc(INPUT) : NULL;
+  int sound = !b->member || piece;
+
+  for (int64_t at = 0, n; b->member && sound && at < b->size; at += n) {
+    n = b->size - at < INPUT ? b->size - at : INPUT;
+    sound = !RheoBytesRead(b, at, (size_t)n, piece);
+    if (sound) sum = crc32(sum, piece, (uInt)n);
+  }
+  free(piece);
+  return sound && (!b->member || sum == b->sum);
 }
