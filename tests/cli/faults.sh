@@ -6,10 +6,17 @@ rheo=$RHEO_BIN/rheo
 fail() { echo "FAILED: $*"; exit 1; }
 launch() { exec "$RHEO_MPIEXEC" --oversubscribe -n "$1" "$rheo" train deck.yaml -output "$2" "${@:3}"; } # takes the shell's place
 start() { (launch "$@"); }
-ranks_of() { cat /proc/"$1"/task/*/children 2> /dev/null | sed 's/ *$//' || true; }
+# Those that live: not what the launcher has not yet asked about.
+ranks_of() {
+  local pid
+  for pid in $(cat /proc/"$1"/task/*/children 2> /dev/null); do
+    ! grep -q '^State:.*zombie' "/proc/$pid/status" 2> /dev/null && [ -d "/proc/$pid" ] && printf '%s ' "$pid"
+  done
+  true
+}
 
-# After a rank was killed the others must not live on. Open MPI's launcher, when one dies while they are being started, may wait
-# for ever for nobody; that is not ours, and it is ended.
+# After a rank was killed the others must not live on. Open MPI's launcher, when one dies while they are being started, or while
+# it ends itself, may wait for ever for nobody; that is not ours, and it is ended.
 await_end() {
   local i
   for i in $(seq 300); do [ -n "$(ranks_of "$1")" ] || break; sleep 0.1; done
