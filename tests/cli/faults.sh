@@ -8,11 +8,11 @@ launch() { exec "$RHEO_MPIEXEC" --oversubscribe -n "$1" "$rheo" train deck.yaml 
 start() { (launch "$@"); }
 # Those that live: not what the launcher has not yet asked about.
 ranks_of() {
-  local pid
+  local pid living=
   for pid in $(cat /proc/"$1"/task/*/children 2> /dev/null); do
-    ! grep -q '^State:.*zombie' "/proc/$pid/status" 2> /dev/null && [ -d "/proc/$pid" ] && printf '%s ' "$pid"
+    if [ -d "/proc/$pid" ] && ! grep -q '^State:.*zombie' "/proc/$pid/status" 2> /dev/null; then living="$living $pid"; fi
   done
-  true
+  echo "${living# }"
 }
 
 # After a rank was killed the others must not live on. Open MPI's launcher, when one dies while they are being started, or while
