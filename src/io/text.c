@@ -246,34 +246,31 @@ PetscErrorCode RheoTextScan(MPI_Comm comm, const char *path, RheoTextVisit visit
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* ---- Whole tables ---- */
-typedef struct {
-  RheoTable *table;
-  int64_t capacity; /* rows */
-} Whole;
-
-static PetscErrorCode Append(void *context, int64_t first, int64_t n, const double *const *block)
-{
-  Whole *whole = context;
-  RheoBlock *to = &whole->table->block[0];
-
-  PetscFunctionBeginUser;
-  if (first + n > whole->capacity) {
-    whole->capacity = PetscMax(first + n, 2 * whole->capacity);
-    PetscCall(PetscRealloc((size_t)(whole->capacity * to->width) * sizeof(double), &to->value));
-  }
-  PetscCall(PetscArraycpy(to->value + first * to->width, block[0], (size_t)(n * to->width)));
-  whole->table->n = whole->table->end = first + n;
-  PetscFunctionReturn(RHEO_OK);
-}
-
+/* In one pass, so that text may come out of a pipe. */
 PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **out)
 {
-  Whole whole = {0};
+  int64_t capacity = 0; /* rows */
+  RheoTable *table = NULL;
+  PetscBool more = PETSC_TRUE;
+  PetscErrorCode code = RHEO_OK;
+  Text text;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoTextColumns(comm, path, &whole.table));
-  PetscCall(RheoTextScan(comm, path, Append, &whole));
-  *out = whole.table;
+  PetscCall(Open(comm, path, &text));
+  while (more && !(code = NextPiece(comm, path, PIECE, &text, &more))) {
+    if (!table) PetscCall(Columns(comm, &text, &table));
+    RheoBlock *block = &table->block[0];
+    const int64_t n = (int64_t)text.n / block->width;
+    if (table->n + n > capacity) {
+      capacity = PetscMax(table->n + n, 2 * capacity);
+      PetscCall(PetscRealloc((size_t)(capacity * block->width) * sizeof(double), &block->value));
+    }
+    PetscCall(PetscArraycpy(block->value + table->n * block->width, text.value, text.n));
+    table->n = table->end = table->n + n;
+  }
+  if (code && table) PetscCall(RheoTableDestroy(&table));
+  PetscCall(code);
+  Close(&text);
+  *out = table;
   PetscFunctionReturn(RHEO_OK);
 }

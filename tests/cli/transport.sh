@@ -56,6 +56,8 @@ for name in w2_source w2_floor w2 w2_squared path_energy sliced_w2 mmd energy_di
 grep -q '^  euler_2:' check.out || fail "check.steps are not all there"
 good logprob "$rheo" logprob n/model.h5 -points_values 0,1,1,0 -output n
 number logprob.out mean_log_prob
+good piped "$rheo" logprob n/model.h5 -points_file <(printf 'x1,x2\n0,1\n1,0\n') -output n
+[ "$(grep mean_log_prob logprob.out)" = "$(grep mean_log_prob piped.out)" ] || fail "points out of a pipe give something else"
 good plot "$rheo" plot n/model.h5 -output n
 good plot_samples "$rheo" plot n/samples.h5 -output n
 good info "$rheo" info n/model.h5
