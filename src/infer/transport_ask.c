@@ -230,8 +230,10 @@ PetscErrorCode RheoTransportTestPoints(RheoTransport t, int64_t n, RheoTransport
   PetscCall(
       PetscMalloc4(n * d, &test->source, n * d, &test->target, n * m, &test->condition, n * d, &test->start));
   PetscCall(RheoDataSetTest(t->target, 0, n, test->target, test->condition));
-  PetscCall(RheoTransportSource(t, t->seed, UINT64_C(1) << 40, n, test->source));
-  if (t->source) PetscCall(RheoDataSetTest(t->source, 0, n, test->source, NULL));
+  if (t->source)
+    PetscCall(RheoDataSetTest(t->source, 0, n, test->source, NULL));
+  else
+    PetscCall(RheoTransportSource(t, t->seed, UINT64_C(1) << 40, n, test->source));
   if (t->continuous) {
     const RheoTransportRows rows = {n, test->source, test->condition, t->seed, UINT64_C(1) << 40};
     PetscCall(RheoTransportPath(t, &rows, NULL, 1, (const double[]){0}, test->start, NULL));

@@ -11,8 +11,9 @@ static void Records(const void *data, int64_t n, const int64_t *place, const dou
 /* A file of Rheo's is read in shares, or as training needs it. *source stays NULL where the target is none. */
 static PetscErrorCode FromFile(RheoTransport t, RheoRowSource *source)
 {
-  int n_blocks, block[RHEO_TABLE_BLOCKS], choice;
-  RheoReader reader = RheoDataSetReader(t->target, &n_blocks, block, &choice);
+  const int choice = RheoDataSetStreaming(t->target);
+  int n_blocks, block[RHEO_TABLE_BLOCKS];
+  RheoReader reader = RheoDataSetReader(t->target, &n_blocks, block);
   RheoRowLayout layout = {.n_columns = 2,
                           .name = {"x", "context"},
                           .width = {RheoDataSetSize(t->target), RheoDataSetContextSize(t->target)}};

@@ -34,8 +34,6 @@ static PetscErrorCode OpenBase(RheoTransport t, const char *model)
 
 static PetscErrorCode OpenSet(RheoTransport t)
 {
-  int n_blocks, block[RHEO_TABLE_BLOCKS], stream;
-
   PetscFunctionBeginUser;
   PetscCall(RheoDataSetCreate(t->deck, "source", 1, t->seed, &t->source));
   if (RheoDataSetSize(t->source) != RheoDataSetSize(t->target))
@@ -43,8 +41,7 @@ static PetscErrorCode OpenSet(RheoTransport t)
                              RheoDataSetSize(t->source), RheoDataSetSize(t->target)));
   if (RheoDataSetConditions(t->source))
     PetscCall(RheoDeckReject(t->deck, "source", "has conditions; only those of the target are used"));
-  (void)RheoDataSetReader(t->source, &n_blocks, block, &stream);
-  if (stream == RHEO_STREAMING_YES)
+  if (RheoDataSetStreaming(t->source) == RHEO_STREAMING_YES)
     PetscCall(
         RheoDeckReject(t->deck, "source.stream", "rows of the source stay in memory, each rank's share"));
   PetscFunctionReturn(RHEO_OK);

@@ -214,6 +214,10 @@ RheoToy RheoDataSetToy(RheoDataSet data)
 {
   return data->toy;
 }
+int RheoDataSetStreaming(RheoDataSet data)
+{
+  return data->config.stream;
+}
 int64_t RheoDataSetCount(RheoDataSet data)
 {
   return data->n;

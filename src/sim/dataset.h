@@ -42,8 +42,9 @@ int64_t RheoDataSetCount(RheoDataSet data);
 PetscErrorCode RheoDataSetTraining(RheoDataSet data, int64_t first, int64_t n, double *x, double *condition);
 
 /* How training can read the same rows of an HDF5 file whenever it needs them: the reader, borrowed, NULL of a toy and of text; its
- * blocks that hold columns (at most RHEO_TABLE_BLOCKS); the key `stream` (RheoStreaming). After Read. Not collective. */
-RheoReader RheoDataSetReader(RheoDataSet data, int *n_blocks, int *block, int *stream);
+ * blocks that hold columns (at most RHEO_TABLE_BLOCKS). After Read. Not collective. */
+RheoReader RheoDataSetReader(RheoDataSet data, int *n_blocks, int *block);
+int RheoDataSetStreaming(RheoDataSet data); /* the key `stream`: RheoStreaming */
 /* Of n rows that stand in the file at place (n), in those blocks: record (n, D + C) as a network sees them, and whether they are
  * rows to train on. Not collective; from any thread. */
 void RheoDataSetRecords(RheoDataSet data, int64_t n, const int64_t *place, const double *const *block,

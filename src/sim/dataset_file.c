@@ -337,12 +337,11 @@ PetscErrorCode DataSetFileTake(RheoDataSet data, PetscBool held, int64_t first, 
 }
 
 /* ---- Rows as training reads them ---- */
-RheoReader RheoDataSetReader(RheoDataSet data, int *n_blocks, int *block, int *stream)
+RheoReader RheoDataSetReader(RheoDataSet data, int *n_blocks, int *block)
 {
   const int width = data->d + data->conditions;
 
   *n_blocks = 0;
-  *stream = data->config.stream;
   if (data->toy || !data->rows.reader) return NULL;
   for (int b = 0; b < RHEO_TABLE_BLOCKS; b++)
     for (int k = 0; k < width; k++)
@@ -357,10 +356,10 @@ void RheoDataSetRecords(RheoDataSet data, int64_t n, const int64_t *place, const
                         float *record, unsigned char *trained)
 {
   const double *of_table[RHEO_TABLE_BLOCKS] = {NULL};
-  int n_blocks, stream, blocks[RHEO_TABLE_BLOCKS];
+  int n_blocks, blocks[RHEO_TABLE_BLOCKS];
   const int c = RheoDataSetContextSize(data);
 
-  (void)RheoDataSetReader(data, &n_blocks, blocks, &stream);
+  (void)RheoDataSetReader(data, &n_blocks, blocks);
   for (int b = 0; b < n_blocks; b++) of_table[blocks[b]] = block[b];
   for (int64_t i = 0; i < n; i++) {
     trained[i] = !IsHeld(data, place[i]);
