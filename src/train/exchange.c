@@ -101,7 +101,7 @@ static void Count(RheoRowSource source, Block *b, int64_t n)
   memset(b->receive, 0, bytes);
   for (int64_t i = 0; i < n; i++) {
     const RheoRowItem *item = &b->item[i];
-    if (item->consumer < 0) continue;
+    if (item->consumer < 0 || item->consumer == item->reader) continue;
     if (item->reader == source->rank) b->send[item->consumer]++;
     if (item->consumer == source->rank) b->receive[item->reader]++;
   }
@@ -118,7 +118,7 @@ static void Pack(RheoRowSource source, Block *b, int64_t n, const float *fetched
   memcpy(b->at, b->send_at, (size_t)source->size * sizeof(int));
   for (int64_t i = 0; i < n; i++) {
     const RheoRowItem *item = &b->item[i];
-    if (item->consumer < 0 || item->reader != source->rank) continue;
+    if (item->consumer < 0 || item->reader != source->rank || item->consumer == source->rank) continue;
     TakeRecord(source, item, fetched, b->out + (size_t)b->at[item->consumer]++ * (size_t)source->layout.size);
   }
 }
@@ -128,7 +128,6 @@ static int64_t Unpack(RheoRowSource source, Block *b, int64_t n, const float *fe
                       uint64_t *index)
 {
   const size_t size = (size_t)source->layout.size;
-  const PetscBool direct = (PetscBool)(source->whole || source->size == 1);
   int64_t k = 0;
 
   memcpy(b->at, b->receive_at, (size_t)source->size * sizeof(int));
@@ -136,7 +135,7 @@ static int64_t Unpack(RheoRowSource source, Block *b, int64_t n, const float *fe
     const RheoRowItem *item = &b->item[i];
     if (item->consumer != source->rank) continue;
     float *to = record + (size_t)k * size;
-    if (direct)
+    if (item->reader == source->rank)
       TakeRecord(source, item, fetched, to);
     else
       memcpy(to, b->in + (size_t)b->at[item->reader]++ * size, size * sizeof *to);
