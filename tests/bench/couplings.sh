@@ -6,7 +6,7 @@
 # deviation 7 over both coordinates, Gaussians of sd 1.5 on a circle of 12), sets of 30 000 rows split at random. `floor` is W2
 # between the test points and 10 000 others.
 # moons-8g-np is moons-8g with the data that the runner's own libraries make of the seed (data_moons_8g.py; needs scikit-learn and
-# PyTorch); exact_map.py tells what can be learned from them.
+# PyTorch); exact_map.py tells what to expect of them.
 # otcfm+ is otcfm with our settings: coupled over 1024 rows at once, cosine schedule, averaged parameters.
 #   tests/bench/couplings.sh [-s "42 43 44 45 46"] [-m "icfm otcfm otcfm+ sbcfm wcfm"] [-p "N-8g moons-8g moons-8g-np N-moons N-scurve"] [-j 2]
 # About 3 minutes a run on one core, so 5 hours for all of it on two cores' turns of two.

@@ -1,5 +1,5 @@
-"""What a coupling in the plane can come to at best: the exact optimal assignment between the two training sets, carried over to a
-test point from its nearest training point, is measured as couplings.sh measures a model. Needs NumPy and SciPy, and the shared
+"""A yardstick for couplings in the plane: the exact optimal assignment between the two training sets, carried over to a test point
+from its nearest training point, is measured as couplings.sh measures a model. A smooth map may do a little better. Needs NumPy and SciPy, and the shared
 library for its assignment of 10 000 points.
 
 usage: exact_map.py LIBRHEO DIR       the files that couplings.sh leaves for moons-8g-np
@@ -54,4 +54,5 @@ def main():
               f"(W2^2 of the training sets over that of the test sets, less 1: {train / test - 1:+.3f})", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
