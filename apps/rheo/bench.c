@@ -79,7 +79,7 @@ PetscErrorCode BenchFolder(MPI_Comm comm, char folder[PETSC_MAX_PATH_LEN])
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  snprintf(folder, PETSC_MAX_PATH_LEN, "%s/rheo_bench_XXXXXX", parent && *parent ? parent : "/tmp");
+  snprintf(folder, PETSC_MAX_PATH_LEN, "%s/rheo_bench_XXXXXX", parent && *parent ? parent : P_tmpdir);
   if (rank == 0) made = mkdtemp(folder) != NULL;
   PetscCallMPI(MPI_Bcast(&made, 1, MPI_INT, 0, comm));
   RheoInputCheck(made, comm, "%s: cannot be made; TMPDIR says where", folder);
