@@ -84,12 +84,10 @@ PetscErrorCode BenchProblemDestroy(BenchProblem *p)
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode BenchTrainOnce(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
-                              double *rate)
+PetscErrorCode BenchTrainerCreate(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
+                                  RheoTrainer *trainer)
 {
-  double communication;
   RheoTrainConfig config;
-  RheoTrainer trainer;
 
   PetscFunctionBeginUser;
   PetscCall(RheoTrainConfigDefaults(&config));
@@ -99,17 +97,36 @@ PetscErrorCode BenchTrainOnce(MPI_Comm comm, BenchProblem *p, int64_t batch, int
   config.patience = 0;
   config.epochs = 1000000;
   config.steps = steps;
+  PetscCall(RheoTrainerCreate(comm, trainer));
+  PetscCall(RheoTrainerSetQuiet(*trainer, PETSC_TRUE));
+  PetscCall(RheoTrainerSetConfig(*trainer, &config));
+  PetscCall(RheoTrainerSetSeed(*trainer, 1));
+  PetscCall(RheoTrainerSetRows(*trainer, &p->rows));
+  PetscCall(RheoTrainerSetOrigin(*trainer, p->origin.n > 0 ? &p->origin : NULL));
+  PetscCall(RheoTrainerSetObjective(*trainer, p->objective, &p->model, "model"));
+  PetscCall(RheoTrainerSetParams(*trainer, p->params, p->values));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode BenchTrainerRun(RheoTrainer trainer, BenchProblem *p, double *rate)
+{
+  double communication;
+
+  PetscFunctionBeginUser;
   PetscCall(RheoParamsInit(p->params, 1, p->values));
-  PetscCall(RheoTrainerCreate(comm, &trainer));
-  PetscCall(RheoTrainerSetQuiet(trainer, PETSC_TRUE));
-  PetscCall(RheoTrainerSetConfig(trainer, &config));
-  PetscCall(RheoTrainerSetSeed(trainer, 1));
-  PetscCall(RheoTrainerSetRows(trainer, &p->rows));
-  PetscCall(RheoTrainerSetOrigin(trainer, p->origin.n > 0 ? &p->origin : NULL));
-  PetscCall(RheoTrainerSetObjective(trainer, p->objective, &p->model, "model"));
-  PetscCall(RheoTrainerSetParams(trainer, p->params, p->values));
   PetscCall(RheoTrainerRun(trainer));
   PetscCall(RheoTrainerGetSpeed(trainer, rate, &communication));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode BenchTrainOnce(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
+                              double *rate)
+{
+  RheoTrainer trainer;
+
+  PetscFunctionBeginUser;
+  PetscCall(BenchTrainerCreate(comm, p, batch, shards, steps, &trainer));
+  PetscCall(BenchTrainerRun(trainer, p, rate));
   PetscCall(RheoTrainerDestroy(&trainer));
   PetscFunctionReturn(RHEO_OK);
 }

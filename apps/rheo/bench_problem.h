@@ -32,7 +32,11 @@ PetscErrorCode BenchProblemLayout(BenchProblem *p);
 PetscErrorCode BenchProblemCnf(const char *text, int n_features, const char *objective, BenchProblem *p);
 PetscErrorCode BenchProblemDestroy(BenchProblem *p);
 
-/* Rows per second of whole training steps (gather, stage, forward, backward, sums, clip, Adam) in one short training. */
+/* A training of the problem, of so many steps; borrows p. The rate is that of the rows in a second of whole steps (gather, stage,
+ * forward, backward, sums, clip, Adam). A second Run begins anew, with memory that is no longer new. Collective on comm. */
+PetscErrorCode BenchTrainerCreate(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
+                                  RheoTrainer *trainer);
+PetscErrorCode BenchTrainerRun(RheoTrainer trainer, BenchProblem *p, double *rate);
 PetscErrorCode BenchTrainOnce(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
                               double *rate);
 /* The best of several trainings of about a sixth of the time, so that a disturbance spoils only one of them. */
@@ -49,6 +53,6 @@ typedef struct {
 } BenchKind;
 
 /* Short trainings in turn, because the machine's speed drifts; the best of each kind counts, because what disturbs one of two cores
- * holds up both ranks. One rank is the mean of the first two, each alone, for cores of one machine differ. Takes about `seconds`, or
- * one turn. Collective. */
+ * holds up both ranks. One rank is the mean of the first two, each alone, for cores of one machine differ. Each kind keeps its trainer, so
+ * that only its first turn pays for fresh memory. Takes about `seconds`, or one turn. Collective. */
 PetscErrorCode BenchTurns(MPI_Comm comm, BenchProblem *p, int n, BenchKind *kind, double seconds);

@@ -2,23 +2,23 @@
 #include "bench_problem.h"
 #include <base/shared.h>
 
-enum {
-  STEPS = 64,
-  ALONE = 2
-}; /* the memory of a training is new to it at first, so that 16 steps are too few */
+enum { STEPS = 64, ALONE = 2 };
 
 typedef struct {
   MPI_Comm comm, part; /* all ranks; those of the kind */
   PetscMPIInt rank, size;
-  double best[ALONE]; /* of each rank that is alone in turn; else the first on rank 0 */
+  RheoTrainer trainer; /* of this rank, alone or with others; made in its first turn */
+  double best[ALONE];  /* of each rank that is alone in turn; else the first on rank 0 */
 } Place;
 
-static PetscErrorCode Train(MPI_Comm comm, BenchProblem *p, const BenchKind *kind, int64_t steps,
-                            double *rate)
+static PetscErrorCode Train(MPI_Comm comm, Place *place, BenchProblem *p, const BenchKind *kind,
+                            int64_t steps, double *rate)
 {
   PetscFunctionBeginUser;
   RheoSharedAllow(kind->messages ? PETSC_FALSE : PETSC_TRUE);
-  PetscCall(BenchTrainOnce(comm, p, kind->batch, kind->shards, steps, rate));
+  if (!place->trainer)
+    PetscCall(BenchTrainerCreate(comm, p, kind->batch, kind->shards, steps, &place->trainer));
+  PetscCall(BenchTrainerRun(place->trainer, p, rate));
   RheoSharedAllow(PETSC_TRUE);
   PetscFunctionReturn(RHEO_OK);
 }
@@ -31,7 +31,7 @@ static PetscErrorCode Turn(Place *place, BenchProblem *p, const BenchKind *kind,
   if (kind->ranks == 1) {
     for (int k = 0; k < PetscMin(ALONE, place->size); k++) {
       if (place->rank == k) {
-        PetscCall(Train(PETSC_COMM_SELF, p, kind, steps, &rate));
+        PetscCall(Train(PETSC_COMM_SELF, place, p, kind, steps, &rate));
         place->best[k] = PetscMax(place->best[k], rate);
       }
       PetscCall(BenchWait(place->comm));
@@ -39,7 +39,7 @@ static PetscErrorCode Turn(Place *place, BenchProblem *p, const BenchKind *kind,
     PetscFunctionReturn(RHEO_OK);
   }
   if (place->part != MPI_COMM_NULL) {
-    PetscCall(Train(kind->apart ? PETSC_COMM_SELF : place->part, p, kind, steps, &rate));
+    PetscCall(Train(kind->apart ? PETSC_COMM_SELF : place->part, place, p, kind, steps, &rate));
     if (kind->apart) {
       PetscCallMPI(MPI_Allreduce(&rate, &sum, 1, MPI_DOUBLE, MPI_SUM, place->part));
       rate = sum;
@@ -75,6 +75,7 @@ PetscErrorCode BenchTurns(MPI_Comm comm, BenchProblem *p, int n, BenchKind *kind
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, place[i].best, ALONE, MPI_DOUBLE, MPI_MAX, comm));
     kind[i].rate = 0;
     for (int k = 0; k < alone; k++) kind[i].rate += place[i].best[k] / alone;
+    PetscCall(RheoTrainerDestroy(&place[i].trainer));
     if (place[i].part != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&place[i].part));
   }
   PetscCall(PetscFree(place));
