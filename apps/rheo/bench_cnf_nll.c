@@ -11,15 +11,18 @@ static PetscErrorCode Rate(MPI_Comm comm, BenchProblem *p, int shards, double se
 {
   const double start = MPI_Wtime();
   double speed, elapsed;
+  RheoTrainer trainer;
 
   PetscFunctionBeginUser;
   *rate = 0;
+  PetscCall(BenchTrainerCreate(comm, p, BATCH, shards, 4, &trainer));
   do {
-    PetscCall(BenchTrainOnce(comm, p, BATCH, shards, 4, &speed));
+    PetscCall(BenchTrainerRun(trainer, p, &speed));
     *rate = PetscMax(*rate, speed / BATCH);
     elapsed = MPI_Wtime() - start;
     PetscCallMPI(MPI_Bcast(&elapsed, 1, MPI_DOUBLE, 0, comm));
   } while (elapsed < seconds);
+  PetscCall(RheoTrainerDestroy(&trainer));
   PetscFunctionReturn(RHEO_OK);
 }
 
