@@ -1,7 +1,7 @@
-/* Rows from those who hold or read them to those who will consume them.
+/* Rows from those who hold or read them to those who need them.
  *
- * Every rank walks through the whole list and picks out what concerns it, which takes some 30 ns a row; so nothing has to be
- * asked for, and both ends agree on the order within a message. */
+ * A rank finds out where its own rows are, asks the ranks that have them for their slots, and is sent them in the order in which
+ * it asked. What a rank does grows with its own rows, not with those of all ranks. */
 #include "source_impl.h"
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +24,10 @@ void RheoRowLocate(RheoRowSource source, int64_t n, int64_t q, RheoRowItem *item
 {
   if (source->fetcher)
     item->reader = RheoRangeOwner(n, source->size, q, &item->slot);
-  else if (source->whole)
-    item->reader = item->consumer;
-  else
+  else if (source->whole) {
+    item->reader = source->rank;
+    item->slot = (int64_t)item->row;
+  } else
     item->reader = RheoRangeOwner(source->n, source->size, (int64_t)item->row, &item->slot);
 }
 
@@ -47,22 +48,65 @@ void RheoRowTake(RheoRowSource source, int64_t row, float *record)
   if (layout->weight >= 0) record[layout->weight] = rows->weight[at];
 }
 
-static void TakeRecord(RheoRowSource source, const RheoRowItem *item, const float *fetched, float *record)
+static void TakeSlot(RheoRowSource source, const float *fetched, int64_t slot, float *record)
 {
   const size_t size = (size_t)source->layout.size;
 
   if (fetched)
-    memcpy(record, fetched + (size_t)item->slot * size, size * sizeof *record);
+    memcpy(record, fetched + (size_t)slot * size, size * sizeof *record);
   else
-    RheoRowTake(source, (int64_t)item->row, record);
+    RheoRowTake(source, source->begin + slot, record);
+}
+
+/* ---- This rank's places ---- */
+int64_t RheoRowListCount(const RheoRowList *list)
+{
+  const int64_t n = list->end - list->begin;
+
+  if (n <= 0 || list->run <= 0) return 0;
+  return n / list->stride * list->run + PetscMin(n % list->stride, list->run);
+}
+
+/* Items [first, first + n) of this rank's. */
+static void Describe(const RheoRowList *list, RheoRowSource source, int64_t first, int64_t n,
+                     uint64_t *scratch, RheoRowItem *item)
+{
+  for (int64_t i = 0, some; i < n; i += some) {
+    const int64_t turn = (first + i) / list->run, of_run = (first + i) % list->run;
+    some = PetscMin(n - i, list->run - of_run);
+    list->describe(list->context, source, list->begin + turn * list->stride + of_run, some, scratch,
+                   item + i);
+  }
+}
+
+/* ---- A piece of the list ---- */
+/* Numbers of rows for every rank, and where they begin. */
+typedef struct {
+  int *n, *at;
+} Counts;
+
+static int Begins(int size, Counts *counts)
+{
+  int sum = 0;
+
+  for (int r = 0; r < size; r++) {
+    counts->at[r] = sum;
+    sum += counts->n[r];
+  }
+  return sum;
 }
 
 typedef struct {
-  int64_t most; /* items at once */
+  int64_t most; /* items of this rank at once */
   uint64_t *scratch;
   RheoRowItem *item;
-  int *send, *send_at, *receive, *receive_at, *at; /* (size) */
-  float *out, *in;                                 /* (most, size of a record) */
+  Counts ask, give; /* (size) rows that this rank wants of others, and they of it */
+  int *next;        /* (size) */
+  int64_t *asked;   /* (most) slots that this rank asks for, by reader */
+  float *in;        /* (most, size of a record) what it is sent */
+  int64_t *wanted;  /* slots that others ask for */
+  float *out;       /* their records */
+  int64_t n_wanted; /* room in both */
   MPI_Datatype type;
 } Block;
 
@@ -72,12 +116,12 @@ static PetscErrorCode BlockCreate(RheoRowSource source, int64_t n, Block *b)
   const size_t size = (size_t)source->size;
 
   PetscFunctionBeginUser;
-  b->most = PetscMax(BLOCK_LEAST, PetscMin(BLOCK_MOST, BLOCK_BYTES / PetscMax(bytes, 1)));
-  b->most = PetscMin(b->most, PetscMax(n, 1));
-  PetscCall(PetscMalloc7((size_t)b->most, &b->scratch, (size_t)b->most, &b->item, size, &b->send, size,
-                         &b->send_at, size, &b->receive, size, &b->receive_at, size, &b->at));
-  const size_t numbers = source->whole ? 0 : (size_t)(b->most * source->layout.size);
-  PetscCall(PetscMalloc2(numbers, &b->out, numbers, &b->in));
+  *b = (Block){.most = PetscMax(BLOCK_LEAST, PetscMin(BLOCK_MOST, BLOCK_BYTES / PetscMax(bytes, 1)))};
+  const size_t items = (size_t)PetscMin(b->most, n), others = source->whole ? 0 : items;
+  PetscCall(
+      PetscMalloc5(size, &b->ask.n, size, &b->ask.at, size, &b->give.n, size, &b->give.at, size, &b->next));
+  PetscCall(PetscMalloc4(items, &b->scratch, items, &b->item, others, &b->asked,
+                         others * (size_t)source->layout.size, &b->in));
   PetscCallMPI(MPI_Type_contiguous(PetscMax(source->layout.size, 1), MPI_FLOAT, &b->type));
   PetscCallMPI(MPI_Type_commit(&b->type));
   PetscFunctionReturn(RHEO_OK);
@@ -86,84 +130,85 @@ static PetscErrorCode BlockCreate(RheoRowSource source, int64_t n, Block *b)
 static PetscErrorCode BlockDestroy(Block *b)
 {
   PetscFunctionBeginUser;
-  PetscCall(PetscFree7(b->scratch, b->item, b->send, b->send_at, b->receive, b->receive_at, b->at));
-  PetscCall(PetscFree2(b->out, b->in));
+  PetscCall(PetscFree5(b->ask.n, b->ask.at, b->give.n, b->give.at, b->next));
+  PetscCall(PetscFree4(b->scratch, b->item, b->asked, b->in));
+  PetscCall(PetscFree2(b->wanted, b->out));
   PetscCallMPI(MPI_Type_free(&b->type));
   PetscFunctionReturn(RHEO_OK);
 }
 
-static void Count(RheoRowSource source, Block *b, int64_t n)
+/* The slots of n items, those of one reader after those of another. */
+static void Ask(RheoRowSource source, Block *b, int64_t n)
 {
-  const size_t bytes = (size_t)source->size * sizeof(int);
-  int sent = 0, received = 0;
-
-  memset(b->send, 0, bytes);
-  memset(b->receive, 0, bytes);
-  for (int64_t i = 0; i < n; i++) {
-    const RheoRowItem *item = &b->item[i];
-    if (item->consumer < 0 || item->consumer == item->reader) continue;
-    if (item->reader == source->rank) b->send[item->consumer]++;
-    if (item->consumer == source->rank) b->receive[item->reader]++;
-  }
-  for (int r = 0; r < source->size; r++) {
-    b->send_at[r] = sent;
-    b->receive_at[r] = received;
-    sent += b->send[r];
-    received += b->receive[r];
-  }
+  memset(b->ask.n, 0, (size_t)source->size * sizeof *b->ask.n);
+  for (int64_t i = 0; i < n; i++)
+    if (b->item[i].reader != source->rank) b->ask.n[b->item[i].reader]++;
+  Begins(source->size, &b->ask);
+  memcpy(b->next, b->ask.at, (size_t)source->size * sizeof *b->next);
+  for (int64_t i = 0; i < n; i++)
+    if (b->item[i].reader != source->rank) b->asked[b->next[b->item[i].reader]++] = b->item[i].slot;
 }
 
-static void Pack(RheoRowSource source, Block *b, int64_t n, const float *fetched)
+/* Where the others' wishes are more than there was room for. */
+static PetscErrorCode MakeRoom(RheoRowSource source, Block *b, int64_t n)
 {
-  memcpy(b->at, b->send_at, (size_t)source->size * sizeof(int));
-  for (int64_t i = 0; i < n; i++) {
-    const RheoRowItem *item = &b->item[i];
-    if (item->consumer < 0 || item->reader != source->rank || item->consumer == source->rank) continue;
-    TakeRecord(source, item, fetched, b->out + (size_t)b->at[item->consumer]++ * (size_t)source->layout.size);
-  }
+  PetscFunctionBeginUser;
+  if (n <= b->n_wanted) PetscFunctionReturn(RHEO_OK);
+  PetscCall(PetscFree2(b->wanted, b->out));
+  PetscCall(PetscMalloc2((size_t)n, &b->wanted, (size_t)(n * source->layout.size), &b->out));
+  b->n_wanted = n;
+  PetscFunctionReturn(RHEO_OK);
 }
 
-/* Returns how many rows of the block are this rank's. */
-static int64_t Unpack(RheoRowSource source, Block *b, int64_t n, const float *fetched, float *record,
-                      uint64_t *index)
+static PetscErrorCode Fetch(RheoRowSource source, Block *b, int64_t n, const float *fetched)
+{
+  PetscFunctionBeginUser;
+  Ask(source, b, n);
+  PetscCallMPI(MPI_Alltoall(b->ask.n, 1, MPI_INT, b->give.n, 1, MPI_INT, source->comm));
+  const int64_t wanted = Begins(source->size, &b->give);
+  PetscCall(MakeRoom(source, b, wanted));
+  PetscCallMPI(MPI_Alltoallv(b->asked, b->ask.n, b->ask.at, MPI_INT64_T, b->wanted, b->give.n, b->give.at,
+                             MPI_INT64_T, source->comm));
+  for (int64_t i = 0; i < wanted; i++)
+    TakeSlot(source, fetched, b->wanted[i], b->out + i * source->layout.size);
+  PetscCallMPI(MPI_Alltoallv(b->out, b->give.n, b->give.at, b->type, b->in, b->ask.n, b->ask.at, b->type,
+                             source->comm));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* What was sent, and what this rank has itself, in the order of the list. */
+static void Place(RheoRowSource source, Block *b, int64_t n, const float *fetched, float *record,
+                  uint64_t *index)
 {
   const size_t size = (size_t)source->layout.size;
-  int64_t k = 0;
 
-  memcpy(b->at, b->receive_at, (size_t)source->size * sizeof(int));
+  memcpy(b->next, b->ask.at, (size_t)source->size * sizeof *b->next);
   for (int64_t i = 0; i < n; i++) {
     const RheoRowItem *item = &b->item[i];
-    if (item->consumer != source->rank) continue;
-    float *to = record + (size_t)k * size;
+    float *to = record + (size_t)i * size;
     if (item->reader == source->rank)
-      TakeRecord(source, item, fetched, to);
+      TakeSlot(source, fetched, item->slot, to);
     else
-      memcpy(to, b->in + (size_t)b->at[item->reader]++ * size, size * sizeof *to);
-    if (index) index[k] = item->row;
-    k++;
+      memcpy(to, b->in + (size_t)b->next[item->reader]++ * size, size * sizeof *to);
+    if (index) index[i] = item->row;
   }
-  return k;
 }
 
 PetscErrorCode RheoRowExchange(RheoRowSource source, const RheoRowList *list, const float *fetched,
                                float *record, uint64_t *index)
 {
+  const PetscBool others = (PetscBool)(!source->whole && source->size > 1);
+  int64_t mine = RheoRowListCount(list), most = mine;
   Block b;
 
   PetscFunctionBeginUser;
-  PetscCall(BlockCreate(source, list->n, &b));
-  for (int64_t first = 0; first < list->n; first += b.most) {
-    const int64_t n = PetscMin(b.most, list->n - first);
-    list->describe(list->context, source, first, n, b.scratch, b.item);
-    if (!source->whole && source->size > 1) {
-      Count(source, &b, n);
-      Pack(source, &b, n, fetched);
-      PetscCallMPI(MPI_Alltoallv(b.out, b.send, b.send_at, b.type, b.in, b.receive, b.receive_at, b.type,
-                                 source->comm));
-    }
-    const int64_t got = Unpack(source, &b, n, fetched, record, index);
-    record += (size_t)(got * source->layout.size);
-    if (index) index += got;
+  PetscCall(BlockCreate(source, mine, &b));
+  if (others) PetscCallMPI(MPI_Allreduce(&mine, &most, 1, MPI_INT64_T, MPI_MAX, source->comm));
+  for (int64_t first = 0; first < most; first += b.most) { /* as often on every rank */
+    const int64_t n = PetscMax(0, PetscMin(b.most, mine - first));
+    Describe(list, source, first, n, b.scratch, b.item);
+    if (others) PetscCall(Fetch(source, &b, n, fetched));
+    Place(source, &b, n, fetched, record + first * source->layout.size, index ? index + first : NULL);
   }
   PetscCall(BlockDestroy(&b));
   PetscFunctionReturn(RHEO_OK);

@@ -7,11 +7,10 @@ enum { OF_ORIGIN = RHEO_STREAM_COUPLE | 1 << 8 };
 
 typedef struct {
   RheoTrainer trainer;
-  const RheoRowList *list; /* of the rows that they are for */
-  uint64_t first;          /* how many were given before the list's first */
+  uint64_t first; /* how many were given before the list's first */
 } Turn;
 
-/* What is given to the same rank as the list's row. Of n rows of the set, the turn's k-th is at k % n in the (k / n)-th order of
+/* Of n rows of the set, the turn's k-th is at k % n in the (k / n)-th order of
  * them all. */
 static void DescribeTurn(const void *context, RheoRowSource origin, int64_t first, int64_t n,
                          uint64_t *scratch, RheoRowItem *item)
@@ -20,7 +19,6 @@ static void DescribeTurn(const void *context, RheoRowSource origin, int64_t firs
   const RheoTrainer trainer = turn->trainer;
   const uint64_t begin = turn->first + (uint64_t)first, rows = (uint64_t)origin->n;
 
-  turn->list->describe(turn->list->context, trainer->source, first, n, scratch, item);
   for (uint64_t i = 0, count; i < (uint64_t)n; i += count) {
     const uint64_t at = (begin + i) % rows;
     count = PetscMin(rows - at, (uint64_t)n - i);
@@ -36,10 +34,12 @@ static void DescribeTurn(const void *context, RheoRowSource origin, int64_t firs
 PetscErrorCode RheoOriginExchange(RheoTrainer trainer, const RheoRowList *list, int64_t first_step,
                                   float *record)
 {
-  const Turn turn = {trainer, list, (uint64_t)first_step * (uint64_t)trainer->batch};
-  const RheoRowList given = {list->n, DescribeTurn, &turn};
+  const Turn turn = {trainer, (uint64_t)first_step * (uint64_t)trainer->batch};
+  RheoRowList given = *list;
 
   PetscFunctionBeginUser;
+  given.describe = DescribeTurn;
+  given.context = &turn;
   PetscCall(RheoRowExchange(trainer->origin, &given, NULL, record, NULL));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -142,7 +142,6 @@ static PetscErrorCode SampleRows(RheoRowSource s, uint64_t seed, int64_t *n, uin
 
 typedef struct {
   int64_t n;
-  int rank; /* the consumer */
   const uint64_t *row;
 } Sample;
 
@@ -153,7 +152,7 @@ static void DescribeSample(const void *context, RheoRowSource source, int64_t fi
 
   (void)scratch;
   for (int64_t i = 0; i < n; i++) {
-    item[i] = (RheoRowItem){.row = sample->row[first + i], .consumer = sample->rank};
+    item[i].row = sample->row[first + i];
     RheoRowLocate(source, sample->n, first + i, &item[i]);
   }
 }
@@ -177,8 +176,9 @@ PetscErrorCode RheoRowSourceSample(RheoRowSource s, uint64_t seed, int64_t *n, f
     PetscCall(RheoFetcherBegin(s->fetcher, end - begin, row + begin));
     PetscCall(RheoFetcherEnd(s->fetcher, &fetched));
   }
-  const Sample sample = {.n = *n, .rank = s->whole ? s->rank : 0, .row = row};
-  const RheoRowList list = {.n = *n, .describe = DescribeSample, .context = &sample};
+  const Sample sample = {.n = *n, .row = row};
+  const int64_t mine = s->whole || s->rank == 0 ? *n : 0; /* rank 0 tells the others */
+  const RheoRowList list = {0, mine, *n, *n, DescribeSample, &sample};
   PetscCall(RheoRowExchange(s, &list, fetched, *record, index));
   for (int64_t at = 0; !s->whole && at < numbers; at += MESSAGE)
     PetscCallMPI(

@@ -37,26 +37,30 @@ PetscErrorCode RheoFetcherBegin(RheoFetcher fetcher, int64_t n, const uint64_t *
 PetscErrorCode RheoFetcherEnd(RheoFetcher fetcher, const float **record);
 
 /* ---- exchange.c ---- */
-/* Where one row comes from and goes to. */
+/* Where a row is: at its reader, which may be this rank, the slot-th of the rows that it holds or has fetched. */
 typedef struct {
   uint64_t row;
-  int reader, consumer; /* ranks; consumer < 0: nobody */
-  int64_t slot;         /* among the records that the reader fetched */
+  int reader;
+  int64_t slot;
 } RheoRowItem;
 
-/* A list of rows, known to every rank. describe fills items [first, first + n); scratch (n). */
+/* A list of rows that nobody writes down as a whole: a rank describes the places that are its own, which are the first `run` of
+ * every `stride` places from `begin` on, up to `end`. describe fills in those of places [first, first + n); scratch (n). */
 typedef struct {
-  int64_t n;
+  int64_t begin, run, stride, end;
   void (*describe)(const void *context, RheoRowSource source, int64_t first, int64_t n, uint64_t *scratch,
                    RheoRowItem *item);
   const void *context;
 } RheoRowList;
 
+/* How many places are this rank's. */
+int64_t RheoRowListCount(const RheoRowList *list);
+
 /* The reader of item->row where rows are in memory; where they are fetched, of the q-th of n rows that all ranks fetch their
  * range of. */
 void RheoRowLocate(RheoRowSource source, int64_t n, int64_t q, RheoRowItem *item);
 
-/* Rows go to their consumers: there record (., size) and index (.), which may be NULL, get them in the order of the list. fetched: this rank's
- * records of a source that fetches, else NULL. In pieces of a few MB. Collective. */
+/* record (Count, size) and index (Count), which may be NULL, get this rank's rows in the order of their places. fetched: the records that
+ * this rank has read of a source that fetches, else NULL. In pieces of a few MB. Collective. */
 PetscErrorCode RheoRowExchange(RheoRowSource source, const RheoRowList *list, const float *fetched,
                                float *record, uint64_t *index);

@@ -146,7 +146,6 @@ typedef struct {
   float *
       origin; /* rows of a second data set: for those of the groups that it couples, else for its own; NULL: none */
   uint64_t *index, *coupled_index;
-  int *consumer; /* (batch) rank of a place */
   uint64_t *row; /* of the window that was last looked up: */
   int64_t row_epoch, row_number;
   PetscBool fetching; /* its rows */
@@ -185,8 +184,8 @@ PetscErrorCode RheoValidationRowsCreate(RheoTrainer trainer, int64_t rows, RheoV
 void RheoValidationRowsFree(RheoValidationRows *held);
 
 /* ---- origin.c: a second data set ---- */
-/* record gets the rows that are given with those of the list, whose first is the first of the run's step; in its order, to the
- * same ranks. Collective. */
+/* record gets the rows that are given with this rank's of the list, whose first place is the first of the run's step; in its order.
+ * Collective. */
 PetscErrorCode RheoOriginExchange(RheoTrainer trainer, const RheoRowList *list, int64_t first_step,
                                   float *record);
 

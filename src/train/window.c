@@ -34,19 +34,6 @@ static PetscErrorCode Cut(RheoTrainer trainer)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Consumers(RheoTrainer trainer, int size)
-{
-  int64_t begin, end;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1((size_t)trainer->batch, &trainer->window.consumer));
-  for (int r = 0; r < size; r++) {
-    RheoTrainerPlaces(trainer, size, r, &begin, &end);
-    for (int64_t place = begin; place < end; place++) trainer->window.consumer[place] = r;
-  }
-  PetscFunctionReturn(RHEO_OK);
-}
-
 PetscErrorCode RheoWindowCreate(RheoTrainer trainer)
 {
   RheoWindow *w = &trainer->window;
@@ -59,7 +46,6 @@ PetscErrorCode RheoWindowCreate(RheoTrainer trainer)
   PetscCallMPI(MPI_Comm_size(trainer->comm, &ranks));
   *w = (RheoWindow){.number = -1, .row_number = -1};
   PetscCall(Cut(trainer));
-  PetscCall(Consumers(trainer, ranks));
   RheoTrainerPlaces(trainer, ranks, rank, &w->begin_row, &end);
   w->rows = end - w->begin_row;
   PetscCall(PetscMalloc1((size_t)trainer->sampler.window, &w->row));
@@ -86,7 +72,6 @@ PetscErrorCode RheoWindowDestroy(RheoTrainer trainer)
   free(w->origin);
   PetscCall(PetscFree(w->index));
   PetscCall(PetscFree(w->coupled_index));
-  PetscCall(PetscFree(w->consumer));
   PetscCall(PetscFree(w->row));
   *w = (RheoWindow){.number = -1, .row_number = -1};
   PetscFunctionReturn(RHEO_OK);
@@ -96,27 +81,33 @@ PetscErrorCode RheoWindowDestroy(RheoTrainer trainer)
 typedef struct {
   RheoTrainer trainer;
   int64_t epoch, number, n; /* rows of the window */
-  PetscBool coupled;
 } Order;
 
 static void DescribeOrder(const void *context, RheoRowSource source, int64_t first, int64_t n,
                           uint64_t *scratch, RheoRowItem *item)
 {
   const Order *order = context;
-  const RheoTrainer trainer = order->trainer;
-  const int64_t group = trainer->stage.group;
-  int64_t step = first / trainer->batch, place = first % trainer->batch;
 
-  RheoSamplerPlaces(&trainer->sampler, order->epoch, order->number, first, n, scratch);
+  RheoSamplerPlaces(&order->trainer->sampler, order->epoch, order->number, first, n, scratch);
   for (int64_t i = 0; i < n; i++) {
-    item[i].row = trainer->window.row[scratch[i]];
-    item[i].consumer = order->coupled ? (int)(step / group % source->size) : trainer->window.consumer[place];
+    item[i].row = order->trainer->window.row[scratch[i]];
     RheoRowLocate(source, order->n, (int64_t)scratch[i], &item[i]);
-    if (++place == trainer->batch) {
-      place = 0;
-      step++;
-    }
   }
+}
+
+/* This rank's part of every step; or, for the batch stage, of every round of groups one group. */
+static RheoRowList ListOf(const Order *order, PetscBool coupled)
+{
+  const RheoWindow *w = &order->trainer->window;
+  const int64_t batch = order->trainer->batch, group = order->trainer->stage.group * batch;
+  RheoRowList list = {w->begin_row, w->rows, batch, (w->end - w->first) * batch, DescribeOrder, order};
+
+  if (coupled) {
+    list.begin = order->trainer->source->rank * group;
+    list.run = group;
+    list.stride = order->trainer->source->size * group;
+  }
+  return list;
 }
 
 /* The window's rows become known, and those that this rank reads begin to be read. */
@@ -178,13 +169,14 @@ static PetscErrorCode Load(RheoTrainer trainer, int64_t epoch, int64_t number)
   w->number = number;
   w->first = first;
   w->end = first + PetscMin(left, PetscMin(w->steps, trainer->steps - first));
-  Order order = {trainer, epoch, number, RheoSamplerWindowSize(&trainer->sampler, number), PETSC_FALSE};
-  const RheoRowList list = {(w->end - w->first) * trainer->batch, DescribeOrder, &order};
-  PetscCall(RheoRowExchange(trainer->source, &list, fetched, w->record, w->index));
-  order.coupled = PETSC_TRUE;
-  if (w->coupled) PetscCall(RheoRowExchange(trainer->source, &list, fetched, w->coupled, w->coupled_index));
-  order.coupled = (PetscBool)(w->coupled != NULL);
-  if (w->origin) PetscCall(RheoOriginExchange(trainer, &list, epoch * trainer->steps + first, w->origin));
+  const Order order = {trainer, epoch, number, RheoSamplerWindowSize(&trainer->sampler, number)};
+  const RheoRowList own = ListOf(&order, PETSC_FALSE), coupled = ListOf(&order, PETSC_TRUE),
+                    *with_origin = w->coupled ? &coupled : &own;
+  PetscCall(RheoRowExchange(trainer->source, &own, fetched, w->record, w->index));
+  if (w->coupled)
+    PetscCall(RheoRowExchange(trainer->source, &coupled, fetched, w->coupled, w->coupled_index));
+  if (w->origin)
+    PetscCall(RheoOriginExchange(trainer, with_origin, epoch * trainer->steps + first, w->origin));
   PetscCall(LookAhead(trainer));
   PetscFunctionReturn(RHEO_OK);
 }
