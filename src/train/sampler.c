@@ -80,14 +80,32 @@ static uint32_t OrderPurpose(int64_t window)
   return RHEO_STREAM_EPOCH + ((uint32_t)window << 8);
 }
 
+/* The first validation row that is not before `row`, as its place among them. */
+static int64_t ValidationFrom(const RheoSampler *s, uint64_t row)
+{
+  int64_t low = 0, high = s->n_validation;
+
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (s->validation[middle] < row)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 /* Appends at most most training rows of chunk c, but for its first skip ones. */
 static int64_t TakeChunk(const RheoSampler *s, int64_t c, int64_t skip, int64_t most, uint64_t *row)
 {
   const int64_t end = PetscMin((c + 1) * s->chunk, s->n);
-  int64_t n = 0;
+  int64_t n = 0, v = ValidationFrom(s, (uint64_t)(c * s->chunk));
 
   for (int64_t i = c * s->chunk; i < end && n < most; i++)
-    if (!IsValidation(s, (uint64_t)i) && skip-- <= 0) row[n++] = (uint64_t)i;
+    if (v < s->n_validation && s->validation[v] == (uint64_t)i)
+      v++;
+    else if (skip-- <= 0)
+      row[n++] = (uint64_t)i;
   return n;
 }
 
