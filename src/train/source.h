@@ -1,9 +1,9 @@
 /* Where the rows of a training come from: memory, or files of any size that are read as they are needed.
  *
  * A row travels as a record: its columns one after the other, and its weight where there are any, in single precision. Rows
- * have global numbers 0..n-1. Who holds or reads a row, and who will consume it, is known to every rank from that number and
- * the place in the epoch's order, so that rows are exchanged without asking for them. What a training makes of the rows
- * depends neither on the source nor on the number of ranks.
+ * have global numbers 0..n-1. Which row belongs at a place in an epoch's order, and who holds or reads it, any rank can work out; so it asks
+ * only for the rows of its own places, and only those who have them. What a training makes of the rows depends neither on
+ * the source nor on the number of ranks.
  */
 #pragma once
 #include "../io/reader.h"
