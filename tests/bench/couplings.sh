@@ -7,7 +7,7 @@
 # between the test points and 10 000 others.
 # moons-8g-np is moons-8g with the data that the runner's own libraries make of the seed (data_moons_8g.py; needs scikit-learn and
 # PyTorch); exact_map.py tells what to expect of them.
-# otcfm+ is otcfm with our settings: coupled over 1024 rows at once, cosine schedule, averaged parameters.
+# otcfm+ is otcfm with our settings: coupled over 1024 rows at once, sigma 0.02, rate 1e-2 with cosine schedule, averaged parameters.
 #   tests/bench/couplings.sh [-s "42 43 44 45 46"] [-m "icfm otcfm otcfm+ sbcfm wcfm"] [-p "N-8g moons-8g moons-8g-np N-moons N-scurve"] [-j 2]
 # About 3 minutes a run on one core, so 5 hours for all of it on two cores' turns of two.
 set -eu
@@ -37,13 +37,13 @@ method() {
     icfm) echo "coupling: independent, sigma: 0.1" ;;
     fm) echo "coupling: independent, path: lipman, sigma: 0.1" ;;
     otcfm) echo "coupling: exact, sigma: 0.1" ;;
-    otcfm+) echo "coupling: exact, sigma: 0.1, coupling_batch: 1024" ;;
+    otcfm+) echo "coupling: exact, sigma: 0.02, coupling_batch: 1024" ;;
     sbcfm) echo "coupling: sinkhorn, path: sb, sigma: 1, sinkhorn: {regularisation: 2}" ;;
     wcfm) echo "coupling: weighted, sigma: 0.1" ;;
     *) echo "no method $1" >&2; exit 2 ;;
   esac
 }
-settings() { case $1 in *+) echo ", schedule: cosine, ema: 0.999" ;; esac; }
+settings() { case $1 in *+) echo "lr: 1e-2, schedule: cosine, ema: 0.999" ;; *) echo "lr: 1e-3" ;; esac; }
 
 published() { # METHOD PROBLEM: W2, NPE
   case "$1 $2" in
@@ -70,7 +70,7 @@ seed: $seed
 $(data "$problem" "$seed" "$output/$name")
 cnf: {net: {type: mlp, hidden: 64, layers: 3, activation: selu}, time: raw, standardize: no, $(method "$method"),
       solve: {scheme: euler, steps: 100}}
-train: {batch: 512, epochs: 1000, lr: 1e-3, decay: 1e-5, clip: 0, validation: 0, patience: 0$(settings "$method")}
+train: {batch: 512, epochs: 1000, decay: 1e-5, clip: 0, validation: 0, patience: 0, $(settings "$method")}
 check: {n: 10k, steps: 1}
 DECK
       echo "$name"
