@@ -1,4 +1,4 @@
-/* Rows go to the places that ask for them, whoever holds them. ranks: 1 2 3 5 */
+/* Rows go to the places that ask for them, whoever holds them. ranks: 1 2 3 5; sanitize: yes */
 #include "base/reduce.h"
 #include "check.h"
 #include "train/source_impl.h"
