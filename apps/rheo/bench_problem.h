@@ -33,7 +33,8 @@ PetscErrorCode BenchProblemCnf(const char *text, int n_features, const char *obj
 PetscErrorCode BenchProblemDestroy(BenchProblem *p);
 
 /* A training of the problem, of so many steps; borrows p. The rate is that of the rows in a second of whole steps (gather, stage,
- * forward, backward, sums, clip, Adam). A second Run begins anew, with memory that is no longer new. Collective on comm. */
+ * forward, backward, sums, clip, Adam). A second Run begins anew, with memory that is no
+ * longer new; rows of the first window that are still there are not gathered again. Collective on comm. */
 PetscErrorCode BenchTrainerCreate(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
                                   RheoTrainer *trainer);
 PetscErrorCode BenchTrainerRun(RheoTrainer trainer, BenchProblem *p, double *rate);

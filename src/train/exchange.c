@@ -3,10 +3,10 @@
  * A rank finds out where its own rows are, asks the ranks that have them for their slots, and is sent them in the order in which
  * it asked. What a rank does grows with its own rows, not with those of all ranks. */
 #include "source_impl.h"
-#include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 1 << 22, BLOCK_MOST = 1 << 15, BLOCK_LEAST = 64 };
+/* A rank asks for a few MB at once; and should all ask one rank, that one gives so much at once. */
+enum { BLOCK_BYTES = 1 << 22, GIVEN_BYTES = 1 << 28, BLOCK_MOST = 1 << 15, BLOCK_LEAST = 64 };
 
 int RheoRangeOwner(int64_t n, int size, int64_t row, int64_t *place)
 {
@@ -73,7 +73,7 @@ static void Describe(const RheoRowList *list, RheoRowSource source, int64_t firs
 {
   for (int64_t i = 0, some; i < n; i += some) {
     const int64_t turn = (first + i) / list->run, of_run = (first + i) % list->run;
-    some = PetscMin(n - i, list->run - of_run);
+    some = list->run == list->stride ? n - i : PetscMin(n - i, list->run - of_run);
     list->describe(list->context, source, list->begin + turn * list->stride + of_run, some, scratch,
                    item + i);
   }
@@ -116,7 +116,8 @@ static PetscErrorCode BlockCreate(RheoRowSource source, int64_t n, Block *b)
   const size_t size = (size_t)source->size;
 
   PetscFunctionBeginUser;
-  *b = (Block){.most = PetscMax(BLOCK_LEAST, PetscMin(BLOCK_MOST, BLOCK_BYTES / PetscMax(bytes, 1)))};
+  const int64_t room = PetscMin(BLOCK_BYTES, GIVEN_BYTES / source->size);
+  *b = (Block){.most = PetscMax(BLOCK_LEAST, PetscMin(BLOCK_MOST, room / PetscMax(bytes, 1)))};
   const size_t items = (size_t)PetscMin(b->most, n), others = source->whole ? 0 : items;
   PetscCall(
       PetscMalloc5(size, &b->ask.n, size, &b->ask.at, size, &b->give.n, size, &b->give.at, size, &b->next));
@@ -173,6 +174,7 @@ static PetscErrorCode Fetch(RheoRowSource source, Block *b, int64_t n, const flo
     TakeSlot(source, fetched, b->wanted[i], b->out + i * source->layout.size);
   PetscCallMPI(MPI_Alltoallv(b->out, b->give.n, b->give.at, b->type, b->in, b->ask.n, b->ask.at, b->type,
                              source->comm));
+  memcpy(b->next, b->ask.at, (size_t)source->size * sizeof *b->next);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -182,7 +184,6 @@ static void Place(RheoRowSource source, Block *b, int64_t n, const float *fetche
 {
   const size_t size = (size_t)source->layout.size;
 
-  memcpy(b->next, b->ask.at, (size_t)source->size * sizeof *b->next);
   for (int64_t i = 0; i < n; i++) {
     const RheoRowItem *item = &b->item[i];
     float *to = record + (size_t)i * size;
@@ -204,8 +205,8 @@ PetscErrorCode RheoRowExchange(RheoRowSource source, const RheoRowList *list, co
   PetscFunctionBeginUser;
   PetscCall(BlockCreate(source, mine, &b));
   if (others) PetscCallMPI(MPI_Allreduce(&mine, &most, 1, MPI_INT64_T, MPI_MAX, source->comm));
-  for (int64_t first = 0; first < most; first += b.most) { /* as often on every rank */
-    const int64_t n = PetscMax(0, PetscMin(b.most, mine - first));
+  for (int64_t at = 0; at < most; at += b.most) { /* as often on every rank */
+    const int64_t first = PetscMin(at, mine), n = PetscMin(b.most, mine - first);
     Describe(list, source, first, n, b.scratch, b.item);
     if (others) PetscCall(Fetch(source, &b, n, fetched));
     Place(source, &b, n, fetched, record + first * source->layout.size, index ? index + first : NULL);

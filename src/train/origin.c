@@ -7,11 +7,10 @@ enum { OF_ORIGIN = RHEO_STREAM_COUPLE | 1 << 8 };
 
 typedef struct {
   RheoTrainer trainer;
-  uint64_t first; /* how many were given before the list's first */
+  uint64_t first; /* how many were given before place 0 of the list */
 } Turn;
 
-/* Of n rows of the set, the turn's k-th is at k % n in the (k / n)-th order of
- * them all. */
+/* Of n rows of the set, the turn's k-th is at k % n in the (k / n)-th order of them all. */
 static void DescribeTurn(const void *context, RheoRowSource origin, int64_t first, int64_t n,
                          uint64_t *scratch, RheoRowItem *item)
 {

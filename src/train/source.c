@@ -178,7 +178,8 @@ PetscErrorCode RheoRowSourceSample(RheoRowSource s, uint64_t seed, int64_t *n, f
   }
   const Sample sample = {.n = *n, .row = row};
   const int64_t mine = s->whole || s->rank == 0 ? *n : 0; /* rank 0 tells the others */
-  const RheoRowList list = {0, mine, *n, *n, DescribeSample, &sample};
+  const RheoRowList list = {
+      .run = mine, .stride = *n, .end = *n, .describe = DescribeSample, .context = &sample};
   PetscCall(RheoRowExchange(s, &list, fetched, *record, index));
   for (int64_t at = 0; !s->whole && at < numbers; at += MESSAGE)
     PetscCallMPI(

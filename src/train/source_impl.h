@@ -45,7 +45,7 @@ typedef struct {
 } RheoRowItem;
 
 /* A list of rows that nobody writes down as a whole: a rank describes the places that are its own, which are the first `run` of
- * every `stride` places from `begin` on, up to `end`. describe fills in those of places [first, first + n); scratch (n). */
+ * every `stride` places from `begin` on, up to `end`; run <= stride. describe fills in those of places [first, first + n); scratch (n). */
 typedef struct {
   int64_t begin, run, stride, end;
   void (*describe)(const void *context, RheoRowSource source, int64_t first, int64_t n, uint64_t *scratch,
@@ -56,7 +56,7 @@ typedef struct {
 /* How many places are this rank's. */
 int64_t RheoRowListCount(const RheoRowList *list);
 
-/* The reader of item->row where rows are in memory; where they are fetched, of the q-th of n rows that all ranks fetch their
+/* Reader and slot of item->row where rows are in memory; where they are fetched, of the q-th of n rows that all ranks fetch their
  * range of. */
 void RheoRowLocate(RheoRowSource source, int64_t n, int64_t q, RheoRowItem *item);
 

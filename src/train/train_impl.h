@@ -184,7 +184,7 @@ PetscErrorCode RheoValidationRowsCreate(RheoTrainer trainer, int64_t rows, RheoV
 void RheoValidationRowsFree(RheoValidationRows *held);
 
 /* ---- origin.c: a second data set ---- */
-/* record gets the rows that are given with this rank's of the list, whose first place is the first of the run's step; in its order.
+/* record gets the rows that are given with this rank's of the list, whose place 0 is the first of the run's step; in its order.
  * Collective. */
 PetscErrorCode RheoOriginExchange(RheoTrainer trainer, const RheoRowList *list, int64_t first_step,
                                   float *record);

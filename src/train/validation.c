@@ -24,7 +24,12 @@ PetscErrorCode RheoValidationRowsCreate(RheoTrainer trainer, int64_t rows, RheoV
   RheoRowSource source = trainer->source;
   const int64_t n = trainer->sampler.n_validation;
   const float *fetched = NULL;
-  RheoRowList list = {source->rank * rows, rows, source->size * rows, n, DescribeHeld, &trainer};
+  RheoRowList list = {.begin = source->rank * rows,
+                      .run = rows,
+                      .stride = source->size * rows,
+                      .end = n,
+                      .describe = DescribeHeld,
+                      .context = &trainer};
   int64_t begin, end;
 
   PetscFunctionBeginUser;

@@ -100,7 +100,12 @@ static RheoRowList ListOf(const Order *order, PetscBool coupled)
 {
   const RheoWindow *w = &order->trainer->window;
   const int64_t batch = order->trainer->batch, group = order->trainer->stage.group * batch;
-  RheoRowList list = {w->begin_row, w->rows, batch, (w->end - w->first) * batch, DescribeOrder, order};
+  RheoRowList list = {.begin = w->begin_row,
+                      .run = w->rows,
+                      .stride = batch,
+                      .end = (w->end - w->first) * batch,
+                      .describe = DescribeOrder,
+                      .context = order};
 
   if (coupled) {
     list.begin = order->trainer->source->rank * group;

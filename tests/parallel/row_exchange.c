@@ -27,10 +27,10 @@ static RheoRowSource Source(PetscBool whole, float **x)
   return source;
 }
 
-/* The row at a place: all over the set, or of its first rows only, which one rank holds. */
+/* The row at a place: all over the set, but from a later piece on only of its first rows, which one rank holds. */
 static int64_t RowAt(int64_t place, int64_t of)
 {
-  return place * 7919 % of;
+  return place * 7919 % (place < 40000 ? N : of);
 }
 
 static void Describe(const void *context, RheoRowSource source, int64_t first, int64_t n, uint64_t *scratch,
@@ -76,12 +76,12 @@ static void TestPlaces(void **state)
     const int64_t size = source->size, rank = source->rank;
     for (int few = 0; few < 2; few++) {
       const int64_t of = few ? 10 : N;
-      Compare(source, rank * 17, 17, size * 17, 60000, of); /* parts of steps */
-      Compare(source, rank * 40001, 40001, size * 40001, 3 * 60000 + 5,
-              of);                                            /* runs longer than a piece, the last cut off */
-      Compare(source, 0, rank ? 0 : 60000, 60000, 60000, of); /* all for one */
-      Compare(source, rank * rank * 1000, 1 + rank, 3 + rank, 60000, of); /* other shares on each */
-      Compare(source, 5, 3, 7, 5, of);                                    /* nothing */
+      /* Parts of steps; runs longer than a piece, the last cut off; all for one; other shares on each; nothing. */
+      Compare(source, rank * 17, 17, size * 17, 60000, of);
+      Compare(source, rank * 40001, 40001, size * 40001, 3 * 60000 + 5, of);
+      Compare(source, 0, rank == size - 1 ? 120000 : 0, 120000, 120000, of);
+      Compare(source, rank * rank * 1000, 1 + rank, 3 + rank, 60000, of);
+      Compare(source, 5, 3, 7, 5, of);
     }
     OK(RheoRowSourceDestroy(&source));
     free(x);
