@@ -119,21 +119,10 @@ PetscErrorCode BenchTrainerRun(RheoTrainer trainer, BenchProblem *p, double *rat
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode BenchTrainOnce(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
-                              double *rate)
-{
-  RheoTrainer trainer;
-
-  PetscFunctionBeginUser;
-  PetscCall(BenchTrainerCreate(comm, p, batch, shards, steps, &trainer));
-  PetscCall(BenchTrainerRun(trainer, p, rate));
-  PetscCall(RheoTrainerDestroy(&trainer));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 PetscErrorCode BenchTrainRate(BenchProblem *p, int64_t batch, int shards, double seconds, double *rate)
 {
   const double start = MPI_Wtime();
+  RheoTrainer trainer = NULL;
   int64_t steps = 4;
 
   PetscFunctionBeginUser;
@@ -141,9 +130,14 @@ PetscErrorCode BenchTrainRate(BenchProblem *p, int64_t batch, int shards, double
   do {
     const double begin = MPI_Wtime();
     double speed;
-    PetscCall(BenchTrainOnce(PETSC_COMM_SELF, p, batch, shards, steps, &speed));
+    if (!trainer) PetscCall(BenchTrainerCreate(PETSC_COMM_SELF, p, batch, shards, steps, &trainer));
+    PetscCall(BenchTrainerRun(trainer, p, &speed));
     *rate = PetscMax(*rate, speed);
-    if (MPI_Wtime() - begin < seconds / 8) steps *= 2;
+    if (MPI_Wtime() - begin < seconds / 8) {
+      steps *= 2;
+      PetscCall(RheoTrainerDestroy(&trainer));
+    }
   } while (MPI_Wtime() - start < seconds);
+  PetscCall(RheoTrainerDestroy(&trainer));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -38,9 +38,8 @@ PetscErrorCode BenchProblemDestroy(BenchProblem *p);
 PetscErrorCode BenchTrainerCreate(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
                                   RheoTrainer *trainer);
 PetscErrorCode BenchTrainerRun(RheoTrainer trainer, BenchProblem *p, double *rate);
-PetscErrorCode BenchTrainOnce(MPI_Comm comm, BenchProblem *p, int64_t batch, int shards, int64_t steps,
-                              double *rate);
-/* The best of several trainings of about a sixth of the time, so that a disturbance spoils only one of them. */
+/* The best of several trainings of about a sixth of the time, so that a disturbance spoils only one of them; all but the first have
+ * memory that is no longer new. */
 PetscErrorCode BenchTrainRate(BenchProblem *p, int64_t batch, int shards, double seconds, double *rate);
 
 /* A way to train a problem on the first ranks of a communicator. */

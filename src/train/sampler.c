@@ -61,11 +61,21 @@ void RheoSamplerValidationPlaces(const RheoSampler *s, int64_t first, int64_t n,
                    (uint64_t)first, (size_t)n, place);
 }
 
+/* The first n % n_shards shards have one row more. */
+static int64_t ShardBegin(int64_t n, int n_shards, int64_t shard)
+{
+  return n / n_shards * shard + PetscMin(shard, n % n_shards);
+}
+
+void RheoShardsRange(int64_t n, int n_shards, int64_t first, int64_t last, int64_t *begin, int64_t *end)
+{
+  *begin = ShardBegin(n, n_shards, first);
+  *end = ShardBegin(n, n_shards, last);
+}
+
 void RheoShardRange(int64_t n, int n_shards, int shard, int64_t *begin, int64_t *end)
 {
-  int64_t size = n / n_shards, more = n % n_shards; /* the first `more` shards have one row more */
-  *begin = shard * size + (shard < more ? shard : more);
-  *end = *begin + size + (shard < more);
+  RheoShardsRange(n, n_shards, shard, shard + 1, begin, end);
 }
 
 /* ---- Windows ---- */

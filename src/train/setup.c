@@ -76,8 +76,7 @@ static PetscErrorCode SetUpValidation(RheoTrainer trainer)
   if (!sampler->n_validation) PetscFunctionReturn(RHEO_OK);
   RheoShardRange(sampler->n_validation, n_shards, 0, &begin, &end);
   int rows = (int)PetscMin(end - begin, VALIDATION_ROWS);
-  RheoShardRange(sampler->n_validation, n_shards, trainer->first, &first, &end);
-  RheoShardRange(sampler->n_validation, n_shards, trainer->end - 1, &begin, &end);
+  RheoShardsRange(sampler->n_validation, n_shards, trainer->first, trainer->end, &first, &end);
   n = end - first;
   PetscCall(RheoTrainProgramCreate(trainer, 0, rows, n, &trainer->validating));
   PetscCall(RheoTrainAllocate((size_t)n * (size_t)trainer->stage.width, &given));

@@ -18,11 +18,10 @@ int RheoStageCouples(const RheoTrainer trainer)
 void RheoTrainerPlaces(const RheoTrainer trainer, int size, int rank, int64_t *begin, int64_t *end)
 {
   const int n_shards = trainer->config.shards;
-  int64_t first, last, other;
+  int64_t first, last;
 
   RheoShardRange(n_shards, size, rank, &first, &last);
-  RheoShardRange(trainer->batch, n_shards, (int)first, begin, &other);
-  RheoShardRange(trainer->batch, n_shards, (int)last - 1, &other, end);
+  RheoShardsRange(trainer->batch, n_shards, first, last, begin, end);
 }
 
 /* The steps [begin, end) of a group of the window: none where the window or the run ends before. */

@@ -36,8 +36,9 @@ PetscErrorCode RheoSamplerCut(RheoSampler *sampler, int64_t chunk, int64_t windo
 /* place (n): which of the validation rows stand at [first, first + n) of their random order, for groups of them. */
 void RheoSamplerValidationPlaces(const RheoSampler *sampler, int64_t first, int64_t n, uint64_t *place);
 
-/* The piece [begin, end) of 0..n-1 that is shard's: sizes differ by one at most. */
+/* The piece [begin, end) of 0..n-1 that is shard's, or that of the shards [first, last): sizes of shards differ by one at most. */
 void RheoShardRange(int64_t n, int n_shards, int shard, int64_t *begin, int64_t *end);
+void RheoShardsRange(int64_t n, int n_shards, int64_t first, int64_t last, int64_t *begin, int64_t *end);
 
 /* row (size of the window): its training rows as they stand in the chunks; place (n): which of them are at [first, first + n)
  * of the window's order. */

@@ -34,8 +34,7 @@ PetscErrorCode RheoValidationRowsCreate(RheoTrainer trainer, int64_t rows, RheoV
 
   PetscFunctionBeginUser;
   if (!rows) { /* by shards */
-    RheoShardRange(n, trainer->config.shards, trainer->first, &list.begin, &end);
-    RheoShardRange(n, trainer->config.shards, trainer->end - 1, &begin, &list.end);
+    RheoShardsRange(n, trainer->config.shards, trainer->first, trainer->end, &list.begin, &list.end);
     list.run = list.stride = n;
   }
   *held = (RheoValidationRows){.n = RheoRowListCount(&list)};
