@@ -4,14 +4,15 @@
  * degrees that can be of use, and an edge exists where the degree does not fall; the outputs of feature d see
  * hidden units of degree d and less. Degree 0 is given to hidden units only where there is a context, and
  * where D = 1: without them the first feature could not depend on the context, a known flaw of other
- * implementations. One degree per hidden unit serves all layers, so that residual connections are allowed. */
+ * implementations. One degree per hidden unit serves all layers, so that residual connections are allowed.
+ * A Fourier feature is one of a single feature, taken in turn, and has its degree. */
 #include "nn_impl.h"
 #include <stdlib.h>
 
 typedef struct {
-  int n_in, n_hidden, n_features, n_out;
-  int *in, *hidden; /* degrees */
-  double *first, *middle, *last;
+  int n_in, n_hidden, n_features, n_context, n_fourier, n_out;
+  int *in, *hidden; /* degrees; in: features, context, cosines, sines */
+  double *first, *middle, *last, *fourier;
 } Masks;
 
 static void free_masks(Masks *m)
@@ -21,28 +22,35 @@ static void free_masks(Masks *m)
   free(m->first);
   free(m->middle);
   free(m->last);
+  free(m->fourier);
 }
 
-static int allocate_masks(Masks *m, int n_features, int n_context, int n_hidden, int n_out)
+static int allocate_masks(Masks *m, int n_features, int n_context, const RheoNetConfig *config, int n_out)
 {
   const size_t outputs = (size_t)n_features * (size_t)n_out;
-  *m =
-      (Masks){.n_in = n_features + n_context, .n_hidden = n_hidden, .n_features = n_features, .n_out = n_out};
+  const int n_hidden = config->hidden;
+  *m = (Masks){.n_in = n_features + n_context + 2 * config->fourier,
+               .n_hidden = n_hidden,
+               .n_features = n_features,
+               .n_context = n_context,
+               .n_fourier = config->fourier,
+               .n_out = n_out};
   const size_t n_in = (size_t)m->n_in, widest = (size_t)(n_hidden > m->n_in ? n_hidden : m->n_in);
   m->in = malloc(sizeof(int) * n_in);
   m->hidden = malloc(sizeof(int) * (size_t)n_hidden);
   m->first = malloc(sizeof(double) * n_in * (size_t)n_hidden);
   m->middle = malloc(sizeof(double) * (size_t)n_hidden * (size_t)n_hidden);
   m->last = malloc(sizeof(double) * widest * outputs);
-  return m->in && m->hidden && m->first && m->middle && m->last;
+  m->fourier = malloc(sizeof(double) * ((size_t)n_features * (size_t)m->n_fourier + 1));
+  return m->in && m->hidden && m->first && m->middle && m->last && m->fourier;
 }
 
 static void assign_degrees(Masks *m)
 {
-  const int n_context = m->n_in - m->n_features;
-  const int lowest = n_context > 0 || m->n_features == 1 ? 0 : 1;
-  const int n_degrees = m->n_features - lowest;
-  for (int e = 0; e < m->n_in; e++) m->in[e] = e < m->n_features ? e + 1 : 0;
+  const int lowest = m->n_context > 0 || m->n_features == 1 ? 0 : 1;
+  const int n_degrees = m->n_features - lowest, n_given = m->n_features + m->n_context;
+  for (int e = 0; e < n_given; e++) m->in[e] = e < m->n_features ? e + 1 : 0;
+  for (int k = 0; k < 2 * m->n_fourier; k++) m->in[n_given + k] = k % m->n_fourier % m->n_features + 1;
   for (int h = 0; h < m->n_hidden; h++) m->hidden[h] = lowest + (int)((long)h * n_degrees / m->n_hidden);
 }
 
@@ -51,6 +59,13 @@ static void mask_between(int n, const int *from, int m, const int *to, double *m
 {
   for (int i = 0; i < n; i++)
     for (int j = 0; j < m; j++) mask[(size_t)i * (size_t)m + (size_t)j] = to[j] >= from[i];
+}
+
+/* mask (D, F): feature k % D alone makes Fourier feature k. */
+static void mask_fourier(const Masks *m)
+{
+  for (int e = 0; e < m->n_features; e++)
+    for (int k = 0; k < m->n_fourier; k++) m->fourier[e * m->n_fourier + k] = k % m->n_features == e;
 }
 
 /* mask (n, D n_out): the outputs of feature d see degrees up to d. */
@@ -69,6 +84,10 @@ static RheoVal made_of(RheoScope scope, const RheoNetConfig *config, Masks *m, R
   const int plain = type == &RheoNetType_Mlp, width = m->n_features * m->n_out;
   RheoVal hidden = rx_concat2(1, x, context);
   assign_degrees(m);
+  if (m->n_fourier > 0) {
+    mask_fourier(m);
+    hidden = rx_concat2(1, hidden, rx_fourier(scope, config, x, m->fourier));
+  }
   if (type == &RheoNetType_Linear) {
     mask_outputs(m, m->n_in, m->in, m->last);
     return rx_dense_masked(rx_enter(scope, "out"), hidden, width, m->last, RHEO_ACT_NONE, init, out_gain);
@@ -97,7 +116,7 @@ RheoVal rx_made(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal
                    n_features, config->hidden, config->layers, n_out);
   Masks m;
   RheoVal y;
-  if (allocate_masks(&m, n_features, n_context, config->hidden, n_out))
+  if (allocate_masks(&m, n_features, n_context, config, n_out))
     y = made_of(scope, config, &m, x, context, out_gain);
   else
     y = rx_fail(scope.program, "made: out of memory");

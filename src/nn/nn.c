@@ -24,6 +24,10 @@ const RheoKey RheoNetKeys[] = {
      "initial weights; orthogonal ones do not follow the seed"},
     {"expansion", RHEO_KEY_INT, FIELD(expansion), "4", "[1, 1000]",
      "width of the inner layer of a ffn's blocks over hidden"},
+    {"fourier", RHEO_KEY_INT, FIELD(fourier), "0", "[0, 65536]",
+     "Fourier features of the input, for what is fine-grained in it; 0: none"},
+    {"fourier_scale", RHEO_KEY_REAL, FIELD(fourier_scale), "3", "(0, inf)",
+     "sd of their first angular frequencies; the finest grain is about 1 over it"},
     {0}};
 
 static uint64_t hash_name(const char *name)
@@ -118,11 +122,22 @@ RheoVal rx_dropout(RheoScope scope, RheoVal x, double rate)
   return rx_mul(x, rx_scale(keep, 1 / (1 - rate)));
 }
 
+RheoVal rx_fourier(RheoScope scope, const RheoNetConfig *config, RheoVal x, const double *mask)
+{
+  const RheoShape shape = RX_SHAPE(rx_dim(x, 1), config->fourier);
+  const RheoInit normal = {.kind = RHEO_INIT_NORMAL, .a = config->fourier_scale, .no_decay = 1};
+  RheoVal frequency = rx_scope_param(rx_enter(scope, "fourier"), "frequency", shape, normal);
+  if (mask) frequency = rx_mul(frequency, rx_literal(scope.program, shape, mask));
+  RheoVal angle = rx_matmul(x, frequency);
+  return rx_concat2(1, rx_cos(angle), rx_sin(angle));
+}
+
 RheoVal rx_net(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
                double out_gain)
 {
   if (config->hidden < 1 || config->layers < 1)
     return rx_fail(scope.program, "net: hidden (%d) and layers (%d) must be at least 1", config->hidden,
                    config->layers);
+  if (config->fourier > 0 && rx_exists(x)) x = rx_concat2(1, x, rx_fourier(scope, config, x, NULL));
   return RheoNetTypes[config->type]->apply(scope, config, x, context, n_out, out_gain);
 }

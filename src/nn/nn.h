@@ -24,6 +24,8 @@ typedef struct {
   double dropout; /* probability of a zero, in training only */
   int init;       /* RheoNetInit */
   int expansion;  /* of a ffn: width of a block's inner layer over H; 0: RHEO_NET_EXPANSION */
+  int fourier;    /* F: Fourier features of x, 0 for none */
+  double fourier_scale;
 } RheoNetConfig;
 #define RHEO_NET_EXPANSION 4
 extern const RheoKey RheoNetKeys[]; /* of any section `*.net` */
@@ -36,6 +38,8 @@ typedef struct {
 } RheoNetType;
 extern const RheoNetType *const RheoNetTypes[]; /* NULL at the end: linear, mlp, resmlp, ffn */
 
+/* With F > 0 the network sees [x, cos(x W), sin(x W)] in place of x, W (I, F) normal of sd fourier_scale at first: random Fourier
+ * features (Tancik et al. 2020, eq. 6), which let a small network learn what is fine-grained in x. Deviation: W is trained on. */
 RheoVal rx_net(RheoScope scope, const RheoNetConfig *config, RheoVal x, RheoVal context, int n_out,
                double out_gain);
 

@@ -10,6 +10,9 @@
 RheoVal rx_dense_masked(RheoScope scope, RheoVal x, int n_out, const double *mask, RheoActivation activation,
                         RheoNetInit init, double gain);
 
+/* Fourier features of x (B, I) -> (B, 2F), cosines first; mask (I, F) multiplies the frequencies, NULL for all ones. */
+RheoVal rx_fourier(RheoScope scope, const RheoNetConfig *config, RheoVal x, const double *mask);
+
 /* What follows the first layer of a mlp (B, H) -> (B, H): activation and dropout, then L - 1 hidden layers.
  * mask (H, H). */
 RheoVal rx_mlp_body(RheoScope scope, const RheoNetConfig *config, RheoVal hidden, const double *mask);

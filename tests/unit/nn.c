@@ -89,6 +89,50 @@ static void types_are_right(void **state)
         }
 }
 
+/* [x, cos(x W), sin(x W)] handed to the network by hand gives the same numbers. */
+static void fourier_features_are_cosines_and_sines(void **state)
+{
+  (void)state;
+  enum { N = 3, F = 5, OUT = 2, WIDTH = N + 2 * F };
+  for (int type = 0; RheoNetTypes[type]; type++) {
+    double got[B * OUT], expected[B * OUT];
+    RheoNetConfig config = base, plain = base;
+    config.type = plain.type = type;
+    config.fourier = F;
+    config.fourier_scale = 2;
+    Model *m = start(N, 2, 0), *by_hand = start(WIDTH, 2, 0);
+    RheoVal y = rx_net(m->scope, &config, m->x, m->context, OUT, 1);
+    RheoVal same = rx_net(by_hand->scope, &plain, by_hand->x, by_hand->context, OUT, 1);
+    draw(m, 0.3);
+    draw(by_hand, 0);
+    const RheoParamView *w = RheoParamsFind(m->params, "net.fourier.frequency");
+    assert_non_null(w);
+    for (int i = 0; i < RheoParamsCount(by_hand->params); i++) {
+      const RheoParamView *to = RheoParamsView(by_hand->params, i),
+                          *from = RheoParamsFind(m->params, to->name);
+      memcpy(by_hand->values + to->offset, m->values + from->offset,
+             sizeof(double) * RheoShapeSize(to->shape));
+    }
+    for (int r = 0; r < B; r++) {
+      double *row = by_hand->storage[0] + r * WIDTH;
+      memcpy(row, m->in[0] + r * N, sizeof(double) * N);
+      for (int k = 0; k < F; k++) {
+        double angle = 0;
+        for (int e = 0; e < N; e++) angle += row[e] * m->values[w->offset + (size_t)(e * F + k)];
+        row[N + k] = cos(angle);
+        row[N + F + k] = sin(angle);
+      }
+    }
+    memcpy(by_hand->storage[1], m->storage[1], sizeof by_hand->storage[1]);
+    Evaluate(y, m->values, inputs(m), got);
+    Evaluate(same, by_hand->values, inputs(by_hand), expected);
+    for (int i = 0; i < B * OUT; i++) AssertNear(got[i], expected[i], 1e-12);
+    CheckGradients(rx_sum_all(rx_square(y)), m->params, m->values, inputs(m), 1e-7);
+    finish(m);
+    finish(by_hand);
+  }
+}
+
 static void choices_name_the_types(void **state)
 {
   (void)state;
@@ -116,13 +160,15 @@ static void bad_sizes_are_reported(void **state)
 }
 
 /* The derivative of the outputs of feature d by feature e is 0 for e >= d; below, it is somewhere not. */
-static void check_made(int type, int mode, int n_features, int hidden, int n_context)
+static void check_made(int type, int mode, int n_features, int hidden, int n_context, int fourier)
 {
   const int n_out = 2, full = hidden > 2 * n_features || RheoNetTypes[type]->name[0] == 'l';
   RheoNetConfig config = base;
   config.type = type;
   config.context = mode;
   config.hidden = hidden;
+  config.fourier = fourier;
+  config.fourier_scale = 1;
   Model *m = start(n_features, n_context, 0);
   RheoVal y = rx_made(m->scope, &config, m->x, m->context, n_out, 1);
   if (RheoProgramError(m->program)) fail_msg("%s", RheoProgramError(m->program));
@@ -159,7 +205,8 @@ static void made_is_autoregressive(void **state)
       for (int i = 0; i < 3; i++)
         for (int j = 0; j < 3; j++)
           for (int n_context = 0; n_context <= 2; n_context += 2)
-            check_made(type, mode, features[i], hidden[j], n_context);
+            for (int fourier = 0; fourier <= 9; fourier += 9)
+              check_made(type, mode, features[i], hidden[j], n_context, fourier);
 }
 
 static void dropout_follows_its_noise(void **state)
@@ -270,6 +317,7 @@ int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(types_are_right),
+      cmocka_unit_test(fourier_features_are_cosines_and_sines),
       cmocka_unit_test(choices_name_the_types),
       cmocka_unit_test(bad_sizes_are_reported),
       cmocka_unit_test(made_is_autoregressive),
