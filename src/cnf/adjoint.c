@@ -19,8 +19,12 @@ static PetscErrorCode CheckConfig(RheoCnf cnf, const RheoAdjointConfig *config, 
       "checkpoints need fixed steps: the adjoint of adaptive steps keeps every stage (got checkpoints "
       "%lld, steps 0)",
       (long long)config->checkpoints);
-  RheoInputCheck(config->kinetic >= 0 && config->jacobian >= 0 && config->acceleration >= 0, PETSC_COMM_SELF,
-                 "weights of regularisers must not be negative");
+  RheoInputCheck(config->kinetic >= 0 && config->l1 >= 0 && config->jacobian >= 0 &&
+                     config->jacobian_diagonal >= 0 && config->jacobian_off_diagonal >= 0 &&
+                     config->acceleration >= 0 && config->hjb >= 0,
+                 PETSC_COMM_SELF, "weights of regularisers must not be negative");
+  RheoInputCheck(config->hjb == 0 || RheoCnfHasPotential(cnf), PETSC_COMM_SELF,
+                 "the regulariser hjb is of fields that have a potential");
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -18,15 +18,20 @@ typedef struct {
   RheoSolveConfig solve;
   int64_t checkpoints; /* states kept of a solve with fixed steps; 0: all stages of all steps */
   PetscBool log_det;   /* integrate the divergence (solve.divergence, probes) */
-  double kinetic;      /* weight of the integral of |v|^2 (Finlay et al. 2020, RNODE) */
-  double jacobian; /* of |e^T dv/dz|^2 over the probes (RNODE), or |dv/dz|^2 where the divergence is exact */
-  double acceleration; /* of |dv/dt + (dv/dz) v|^2, along the path */
+  /* Weights of regularisers: integrals over |dt| of */
+  double kinetic;  /* |v|^2 (Finlay et al. 2020, RNODE) */
+  double l1;       /* |v_1| + ... + |v_D| */
+  double jacobian; /* |e^T dv/dz|^2 over the probes (RNODE), or |dv/dz|^2 where the divergence is exact */
+  double jacobian_diagonal; /* the sum of (dv_i/dz_i)^2, exactly, whatever the divergence is: D products */
+  double jacobian_off_diagonal; /* of (dv_i/dz_j)^2 with i != j, likewise */
+  double acceleration;          /* |dv/dt + (dv/dz) v|^2, along the path */
+  double hjb; /* |dPhi/dt - |grad Phi|^2 / 2| of a field -grad Phi (Onken et al. 2021, OT-Flow) */
 } RheoAdjointConfig;
 
 typedef struct RheoAdjoint_ *RheoAdjoint;
 
-/* Compiled for at most `rows` rows at once. Checkpoints without fixed steps, and adaptive steps by a scheme that has no error
- * estimate, are RHEO_ERR_INPUT. Not collective. */
+/* Compiled for at most `rows` rows at once. Checkpoints without fixed steps, adaptive steps by a scheme that has no error
+ * estimate, and hjb of a field that has no potential are RHEO_ERR_INPUT. Not collective. */
 PetscErrorCode RheoAdjointCreate(RheoCnf cnf, RheoParams params, const char *scope_name, int rows,
                                  const RheoAdjointConfig *config, RheoAdjoint *adjoint);
 PetscErrorCode RheoAdjointDestroy(RheoAdjoint *adjoint);

@@ -66,6 +66,43 @@ static RheoVal Acceleration(const Rates *r)
   return SumSquares(rx_add(rx_jvp(r->v, r->t, one), rx_jvp(r->v, r->z, r->v)));
 }
 
+/* Squares of the entries of dv/dz that are on its diagonal, or off it. The columns are the ones that the exact divergence
+ * takes, so that the compiler keeps one copy of both. */
+static RheoVal Entries(const Rates *r, int d, PetscBool diagonal)
+{
+  RheoVal sum = RHEO_NONE;
+  double *unit = calloc((size_t)d, sizeof *unit), *others = calloc((size_t)d, sizeof *others);
+  if (!unit || !others) sum = rx_fail(r->v.program, "no memory");
+  for (int k = 0; unit && others && k < d; k++) others[k] = 1;
+  for (int k = 0; unit && others && k < d; k++) {
+    unit[k] = 1;
+    others[k] = 0;
+    RheoVal column =
+        rx_jvp(r->v, r->z, rx_broadcast(rx_literal(r->v.program, RX_SHAPE(d), unit), rx_shape(r->v)));
+    RheoVal kept = diagonal ? rx_slice(column, 1, k, k + 1)
+                            : rx_mul(column, rx_literal(r->v.program, RX_SHAPE(d), others));
+    sum = k ? rx_add(sum, SumSquares(kept)) : SumSquares(kept);
+    unit[k] = 0;
+    others[k] = 1;
+  }
+  free(unit);
+  free(others);
+  return sum;
+}
+
+/* |dPhi/dt - |grad Phi|^2 / 2| of v = -grad Phi: zero where paths are straight and Phi is that of optimal transport. */
+static RheoVal HamiltonJacobi(const Rates *r, RheoVal potential)
+{
+  RheoVal rate = rx_reshape(rx_grad(rx_sum_all(potential), r->t), RX_SHAPE(-1));
+  return rx_abs(rx_sub(rate, rx_scale(SumSquares(r->v), 0.5)));
+}
+
+static PetscBool HasPenalty(const RheoAdjointConfig *c)
+{
+  return (PetscBool)(c->kinetic > 0 || c->l1 > 0 || c->jacobian > 0 || c->jacobian_diagonal > 0 ||
+                     c->jacobian_off_diagonal > 0 || c->acceleration > 0 || c->hjb > 0);
+}
+
 static void AddTerm(RheoVal *sum, double weight, RheoVal term)
 {
   term = rx_scale(term, weight);
@@ -86,8 +123,15 @@ static Rates Build(RheoProgram program, RheoCnf cnf, RheoParams params, const ch
   if (!n_integrals) return r;
   if (field->log_det) r.div = Divergence(&r, field->d, probes);
   if (config->kinetic > 0) AddTerm(&r.pen, config->kinetic, SumSquares(r.v));
+  if (config->l1 > 0) AddTerm(&r.pen, config->l1, rx_sum(rx_abs(r.v), 1));
   if (config->jacobian > 0) AddTerm(&r.pen, config->jacobian, Frobenius(&r, field->d, probes));
+  if (config->jacobian_diagonal > 0)
+    AddTerm(&r.pen, config->jacobian_diagonal, Entries(&r, field->d, PETSC_TRUE));
+  if (config->jacobian_off_diagonal > 0)
+    AddTerm(&r.pen, config->jacobian_off_diagonal, Entries(&r, field->d, PETSC_FALSE));
   if (config->acceleration > 0) AddTerm(&r.pen, config->acceleration, Acceleration(&r));
+  if (config->hjb > 0)
+    AddTerm(&r.pen, config->hjb, HamiltonJacobi(&r, rx_cnf_potential(cnf, scope, r.t, r.z, r.context)));
   return r;
 }
 
@@ -174,7 +218,7 @@ PetscErrorCode RheoAdjointFieldCreate(RheoCnf cnf, RheoParams params, const char
   field->d = RheoCnfFeatures(cnf);
   field->c = RheoCnfContext(cnf);
   field->log_det = config->log_det;
-  field->penalty = (PetscBool)(config->kinetic > 0 || config->jacobian > 0 || config->acceleration > 0);
+  field->penalty = HasPenalty(config);
   field->single = (PetscBool)(config->solve.precision == RHEO_SOLVE_SINGLE);
   if (config->solve.divergence != RHEO_DIVERGENCE_EXACT && (config->log_det || config->jacobian > 0))
     field->noise = config->solve.probes * field->d;

@@ -111,6 +111,11 @@ PetscErrorCode RheoCnfView(RheoCnf cnf, FILE *file)
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscBool RheoCnfHasPotential(RheoCnf cnf)
+{
+  return (PetscBool)(RheoVelocityTypes[cnf->config.velocity]->potential != NULL);
+}
+
 const RheoLikelihoodConfig *RheoCnfGetLikelihood(RheoCnf cnf)
 {
   return &cnf->likelihood;

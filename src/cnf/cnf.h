@@ -65,6 +65,10 @@ int RheoCnfContext(RheoCnf cnf);                                         /* C */
  * velocity is guided: (1 - w) v(. | forgotten) + w v(. | context). */
 RheoVal rx_cnf_velocity(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, RheoVal context, RheoVal forget);
 
+/* Phi (B) of a field v = -grad_z Phi, where its type has one: guided and in unit time as v is. */
+RheoVal rx_cnf_potential(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, RheoVal context);
+PetscBool RheoCnfHasPotential(RheoCnf cnf);
+
 /* T, how long the field runs (a scalar), where cnf.likelihood.end_time says that it is learned; none otherwise. */
 RheoVal rx_cnf_end_time(RheoCnf cnf, RheoScope scope);
 
@@ -105,6 +109,8 @@ typedef struct {
   const char *name, *summary, *reference;
   /* REQUIRED. time (B, E) is embedded, z (B, D), context (B, C') or none -> (B, D) */
   RheoVal (*apply)(RheoScope scope, const RheoNetConfig *net, RheoVal time, RheoVal z, RheoVal context);
+  /* OPTIONAL: Phi (B) of which apply is -grad_z; absent: the field has none. */
+  RheoVal (*potential)(RheoScope scope, const RheoNetConfig *net, RheoVal time, RheoVal z, RheoVal context);
 } RheoVelocityType;
 extern const RheoVelocityType *const RheoVelocityTypes[]; /* NULL at the end */
 

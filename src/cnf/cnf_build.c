@@ -34,10 +34,12 @@ static RheoVal forgetful(RheoVal context, RheoVal forget)
   return rx_concat2(1, rx_mul(context, keep), forget);
 }
 
-static RheoVal field(RheoCnf cnf, RheoScope scope, RheoVal time, RheoVal z, RheoVal context)
+/* A slot of the velocity's type: the field itself, or its potential. */
+typedef RheoVal (*Slot)(RheoScope scope, const RheoNetConfig *net, RheoVal time, RheoVal z, RheoVal context);
+
+static RheoVal field(RheoCnf cnf, RheoScope scope, Slot slot, RheoVal time, RheoVal z, RheoVal context)
 {
-  return RheoVelocityTypes[cnf->config.velocity]->apply(rx_enter(scope, "velocity"), &cnf->net, time, z,
-                                                        context);
+  return slot(rx_enter(scope, "velocity"), &cnf->net, time, z, context);
 }
 
 /* Between its bounds by a logistic function of the parameter; where that is zero, their geometric mean. */
@@ -50,8 +52,8 @@ RheoVal rx_cnf_end_time(RheoCnf cnf, RheoScope scope)
   return rx_scale(rx_exp(rx_scale(share, log(c->end_time_max / c->end_time_min))), c->end_time_min);
 }
 
-static RheoVal own_time_velocity(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, RheoVal context,
-                                 RheoVal forget)
+static RheoVal in_own_time(RheoCnf cnf, RheoScope scope, Slot slot, RheoVal t, RheoVal z, RheoVal context,
+                           RheoVal forget)
 {
   const RheoCnfConfig *c = &cnf->config;
   if (!is_sound(cnf, scope, z, context)) return RHEO_NONE;
@@ -61,20 +63,33 @@ static RheoVal own_time_velocity(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVa
     return rx_fail(scope.program, "cnf: without cnf.dropout the field cannot forget the context");
   RheoVal time = RheoEmbeddingTypes[c->time]->embed(t, c->frequencies);
   context = rx_cnf_context(cnf, scope, context);
-  if (c->dropout == 0) return field(cnf, scope, time, z, context);
-  if (rx_exists(forget)) return field(cnf, scope, time, z, forgetful(context, forget));
+  if (c->dropout == 0) return field(cnf, scope, slot, time, z, context);
+  if (rx_exists(forget)) return field(cnf, scope, slot, time, z, forgetful(context, forget));
   RheoVal never = rx_fill(scope.program, rx_shape(t), 0), always = rx_fill(scope.program, rx_shape(t), 1);
-  RheoVal told = field(cnf, scope, time, z, forgetful(context, never));
+  RheoVal told = field(cnf, scope, slot, time, z, forgetful(context, never));
   if (c->guidance == 1) return told;
-  RheoVal untold = field(cnf, scope, time, z, forgetful(context, always));
+  RheoVal untold = field(cnf, scope, slot, time, z, forgetful(context, always));
   return rx_add(untold, rx_scale(rx_sub(told, untold), c->guidance));
+}
+
+static RheoVal in_unit_time(RheoCnf cnf, RheoScope scope, Slot slot, RheoVal t, RheoVal z, RheoVal context,
+                            RheoVal forget)
+{
+  RheoVal end = rx_cnf_end_time(cnf, scope);
+  if (!rx_exists(end)) return in_own_time(cnf, scope, slot, t, z, context, forget);
+  return rx_mul(end, in_own_time(cnf, scope, slot, rx_mul(end, t), z, context, forget));
 }
 
 RheoVal rx_cnf_velocity(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, RheoVal context, RheoVal forget)
 {
-  RheoVal end = rx_cnf_end_time(cnf, scope);
-  if (!rx_exists(end)) return own_time_velocity(cnf, scope, t, z, context, forget);
-  return rx_mul(end, own_time_velocity(cnf, scope, rx_mul(end, t), z, context, forget));
+  return in_unit_time(cnf, scope, RheoVelocityTypes[cnf->config.velocity]->apply, t, z, context, forget);
+}
+
+RheoVal rx_cnf_potential(RheoCnf cnf, RheoScope scope, RheoVal t, RheoVal z, RheoVal context)
+{
+  const RheoVelocityType *type = RheoVelocityTypes[cnf->config.velocity];
+  if (!type->potential) return rx_fail(scope.program, "cnf: the field %s has no potential", type->name);
+  return in_unit_time(cnf, scope, type->potential, t, z, context, RHEO_NONE);
 }
 
 RheoVal rx_cnf_divergence(RheoVal v, RheoVal z)

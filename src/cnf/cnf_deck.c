@@ -89,6 +89,9 @@ PetscErrorCode RheoCnfSetFromDeck(RheoCnf cnf, RheoDeck deck, const char *prefix
   if (cnf->likelihood.end_time_min > cnf->likelihood.end_time_max)
     PetscCall(RheoDeckReject(deck, join(prefix, "likelihood.end_time_min"),
                              "must not be above end_time_max, %g", cnf->likelihood.end_time_max));
+  if (cnf->likelihood.hjb > 0 && !RheoCnfHasPotential(cnf))
+    PetscCall(RheoDeckReject(deck, join(prefix, "likelihood.hjb"),
+                             "is of fields that have a potential: set %s.velocity: potential", prefix));
   for (int i = 0; RheoCouplingTypes[i]; i++)
     if (RheoCouplingTypes[i]->keys)
       PetscCall(RheoDeckRead(deck, join(prefix, RheoCouplingTypes[i]->name), RheoCouplingTypes[i]->keys,

@@ -44,6 +44,19 @@ static RheoVal divergence(RheoVal v, RheoVal z, RheoVal noise, int probes)
   return rx_scale(sum, 1. / probes);
 }
 
+/* Squares of the entries of dv/dz, all at hand: row by row, on the diagonal or off it. */
+static RheoVal entries(RheoVal v, RheoVal z, int diagonal)
+{
+  const int d = rx_dim(z, 1);
+  RheoVal sum = rx_const(z.program, 0), row;
+  for (int i = 0; i < d; i++) {
+    rx_vjp(rx_slice(v, 1, i, i + 1), rx_fill(z.program, RX_SHAPE(rx_dim(z, 0), 1), 1), 1, &z, &row);
+    for (int j = 0; j < d; j++)
+      if ((i == j) == diagonal) sum = rx_add(sum, squares(rx_slice(row, 1, j, j + 1)));
+  }
+  return sum;
+}
+
 /* Rates of z, log_det and penalty at time t. */
 static Unrolled rates(RheoCnf cnf, RheoScope scope, const RheoAdjointConfig *config, double time, RheoVal z,
                       RheoVal context, RheoVal noise)
@@ -55,6 +68,16 @@ static Unrolled rates(RheoCnf cnf, RheoScope scope, const RheoAdjointConfig *con
   r.penalty = rx_scale(squares(r.z), config->kinetic);
   if (config->jacobian > 0)
     r.penalty = rx_add(r.penalty, rx_scale(jacobian(r.z, z, noise, config->solve.probes), config->jacobian));
+  if (config->l1 > 0) r.penalty = rx_add(r.penalty, rx_scale(rx_sum(rx_abs(r.z), 1), config->l1));
+  if (config->jacobian_diagonal > 0)
+    r.penalty = rx_add(r.penalty, rx_scale(entries(r.z, z, 1), config->jacobian_diagonal));
+  if (config->jacobian_off_diagonal > 0)
+    r.penalty = rx_add(r.penalty, rx_scale(entries(r.z, z, 0), config->jacobian_off_diagonal));
+  if (config->hjb > 0) {
+    RheoVal phi = rx_cnf_potential(cnf, scope, t, z, context), grad = rx_grad(rx_sum_all(phi), z);
+    RheoVal rate = rx_jvp(phi, t, one), rest = rx_sub(rate, rx_scale(squares(grad), 0.5));
+    r.penalty = rx_add(r.penalty, rx_scale(rx_max(rest, rx_neg(rest)), config->hjb));
+  }
   if (config->acceleration > 0) {
     RheoVal felt = rx_add(rx_jvp(r.z, t, one), rx_jvp(r.z, z, r.z));
     r.penalty = rx_add(r.penalty, rx_scale(squares(felt), config->acceleration));

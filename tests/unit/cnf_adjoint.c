@@ -12,6 +12,12 @@ enum { ROWS = 5, D = 2, C = 1, PROBES = 2, DIRECTIONS = 3 };
 static const char deck[] = "cnf: {velocity: net, net: {type: mlp, hidden: 6, layers: 2, activation: tanh},\n"
                            "  time: raw, standardize: no}\n";
 
+#define POTENTIAL                                                                                            \
+  "cnf: {velocity: potential, net: {type: mlp, hidden: 6, layers: 2, activation: tanh},\n"                   \
+  "  time: raw, standardize: no"
+static const char potential[] = POTENTIAL "}\n",
+                  own_time[] = POTENTIAL ", likelihood: {end_time: learned, end_time_max: 1}}\n";
+
 static const RheoSolveConfig fixed = {.scheme = "rk4",
                                       .steps = 6,
                                       .rtol = 1e-4,
@@ -170,8 +176,8 @@ static void TestFixedSteps(void **state)
 
 static void TestAdaptiveSteps(void **state)
 {
-  static const char *const with_estimate[] = {"midpoint", "heun",  "tsit5", TSRK2A,  TSRK3BS,
-                                              TSRK5F,     TSRK5DP, TSRK5BS, TSRK6VR, TSRK8VR};
+  static const char *const with_estimate[] = {"midpoint", "heun",  "tsit5", TSRK2A,  TSRK3BS, TSRK5F,
+                                              TSRK5DP,    TSRK5BS, TSRK6VR, TSRK7VR, TSRK8VR};
   (void)state;
   CnfCase c;
   CnfCaseCreate(deck, D, C, 1, &c);
@@ -184,37 +190,82 @@ static void TestAdaptiveSteps(void **state)
   CnfCaseDestroy(&c);
 }
 
-/* What can be integrated, each alone and all together, in both directions. */
+/* What can be integrated, each alone and all together, in both directions. Where there are absolute values the parameter
+ * `pushed` keeps what they are of from changing its sign. */
+typedef struct {
+  const char *what;
+  RheoAdjointConfig config;
+  const char *pushed;
+} Integral;
+
+static void Push(CnfCase *c, const char *name, double by)
+{
+  const RheoParamView *view = RheoParamsFind(c->params, name);
+  assert_non_null(view);
+  for (size_t i = 0; i < view->size; i++) c->values[view->offset + i] += (float)(i % 2 ? -by : by);
+}
+
+static void CheckIntegrals(const char *text, size_t n, const Integral *cases)
+{
+  for (size_t i = 0; i < n; i++) {
+    RheoAdjointConfig config = cases[i].config;
+    const int divergence = config.solve.divergence;
+    CnfCase c;
+    CnfCaseCreate(text, D, C, 1, &c);
+    if (cases[i].pushed) Push(&c, cases[i].pushed, 4);
+    config.solve = fixed;
+    config.solve.divergence = divergence;
+    CheckOne(&c, cases[i].what, &config, i % 2, 1 - (double)(i % 2));
+    CnfCaseDestroy(&c);
+  }
+}
+
+#define ESTIMATED(Divergence) .solve = {.divergence = RHEO_DIVERGENCE_##Divergence}
+#define OUT "cnf.velocity.out.bias"
+
 static void TestIntegrals(void **state)
 {
-  static const struct {
-    const char *what;
-    int divergence, log_det;
-    double kinetic, jacobian, acceleration;
-  } cases[] = {
-      {"none", RHEO_DIVERGENCE_EXACT, 0, 0, 0, 0},
-      {"log_det", RHEO_DIVERGENCE_EXACT, 1, 0, 0, 0},
-      {"hutchinson", RHEO_DIVERGENCE_NORMAL, 1, 0, 0, 0},
-      {"kinetic", RHEO_DIVERGENCE_EXACT, 0, 0.5, 0, 0},
-      {"frobenius", RHEO_DIVERGENCE_EXACT, 0, 0, 0.5, 0},
-      {"jacobian", RHEO_DIVERGENCE_NORMAL, 0, 0, 0.5, 0},
-      {"acceleration", RHEO_DIVERGENCE_EXACT, 0, 0, 0, 0.5},
-      {"all", RHEO_DIVERGENCE_EXACT, 1, 0.2, 0.3, 0.4},
-      {"all, estimated", RHEO_DIVERGENCE_RADEMACHER, 1, 0.2, 0.3, 0.4},
+  static const Integral cases[] = {
+      {"none", {.log_det = PETSC_FALSE}, NULL},
+      {"log_det", {.log_det = PETSC_TRUE}, NULL},
+      {"hutchinson", {ESTIMATED(NORMAL), .log_det = PETSC_TRUE}, NULL},
+      {"kinetic", {.kinetic = 0.5}, NULL},
+      {"l1", {.l1 = 0.5}, OUT},
+      {"frobenius", {.jacobian = 0.5}, NULL},
+      {"jacobian", {ESTIMATED(NORMAL), .jacobian = 0.5}, NULL},
+      {"diagonal", {.jacobian_diagonal = 0.5}, NULL},
+      {"off diagonal", {.jacobian_off_diagonal = 0.5}, NULL},
+      {"acceleration", {.acceleration = 0.5}, NULL},
+      {"all",
+       {.log_det = PETSC_TRUE,
+        .kinetic = 0.2,
+        .l1 = 0.1,
+        .jacobian = 0.3,
+        .jacobian_diagonal = 0.5,
+        .jacobian_off_diagonal = 0.6,
+        .acceleration = 0.4},
+       OUT},
+      {"all, estimated",
+       {ESTIMATED(RADEMACHER), .log_det = PETSC_TRUE, .kinetic = 0.2, .l1 = 0.1, .jacobian = 0.3,
+        .jacobian_diagonal = 0.5, .jacobian_off_diagonal = 0.6, .acceleration = 0.4},
+       OUT},
   };
   (void)state;
-  CnfCase c;
-  CnfCaseCreate(deck, D, C, 1, &c);
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    RheoAdjointConfig config = {.solve = fixed,
-                                .log_det = cases[i].log_det ? PETSC_TRUE : PETSC_FALSE,
-                                .kinetic = cases[i].kinetic,
-                                .jacobian = cases[i].jacobian,
-                                .acceleration = cases[i].acceleration};
-    config.solve.divergence = cases[i].divergence;
-    CheckOne(&c, cases[i].what, &config, i % 2, 1 - (double)(i % 2));
-  }
-  CnfCaseDestroy(&c);
+  CheckIntegrals(deck, sizeof cases / sizeof *cases, cases);
+}
+
+/* Of a field that has a potential; also one that runs for a time of its own. */
+static void TestPotentials(void **state)
+{
+  static const Integral cases[] = {
+      {"hjb", {.hjb = 0.5}, "cnf.velocity.b"},
+      {"hjb, more",
+       {ESTIMATED(NORMAL), .log_det = PETSC_TRUE, .kinetic = 0.2, .jacobian_diagonal = 0.3, .hjb = 0.5},
+       "cnf.velocity.b"},
+  };
+  (void)state;
+  CheckIntegrals(potential, sizeof cases / sizeof *cases, cases);
+  CheckIntegrals(own_time, sizeof cases / sizeof *cases, cases);
 }
 
 /* Integrals left for the way back are those of the way there; also with checkpoints, and where the last stage of a
@@ -424,16 +475,24 @@ static void TestMistakes(void **state)
   config.solve.scheme = "tsit5";
   config.checkpoints = 4;
   REJECTS(RheoAdjointCreate(c.cnf, c.params, "cnf", ROWS, &config, &adjoint), "checkpoints need fixed steps");
+  config.checkpoints = 0;
+  config.hjb = 0.1;
+  REJECTS(RheoAdjointCreate(c.cnf, c.params, "cnf", ROWS, &config, &adjoint), "have a potential");
   CnfCaseDestroy(&c);
 }
 
 int main(int argc, char **argv)
 {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(TestFixedSteps),  cmocka_unit_test(TestAdaptiveSteps),
-      cmocka_unit_test(TestIntegrals),   cmocka_unit_test(TestLeftForTheWayBack),
-      cmocka_unit_test(TestCheckpoints), cmocka_unit_test(TestCheckpointMemory),
-      cmocka_unit_test(TestFewerRows),   cmocka_unit_test(TestSingle),
-      cmocka_unit_test(TestFailure),     cmocka_unit_test(TestMistakes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(TestFixedSteps),
+                                     cmocka_unit_test(TestAdaptiveSteps),
+                                     cmocka_unit_test(TestIntegrals),
+                                     cmocka_unit_test(TestPotentials),
+                                     cmocka_unit_test(TestLeftForTheWayBack),
+                                     cmocka_unit_test(TestCheckpoints),
+                                     cmocka_unit_test(TestCheckpointMemory),
+                                     cmocka_unit_test(TestFewerRows),
+                                     cmocka_unit_test(TestSingle),
+                                     cmocka_unit_test(TestFailure),
+                                     cmocka_unit_test(TestMistakes)};
   return RUN_TESTS(argc, argv, tests);
 }

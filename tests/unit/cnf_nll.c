@@ -26,7 +26,7 @@ static double Difference(size_t n, const double *x, const double *y)
   return sqrt(sum / size);
 }
 
-static void CheckScheme(CnfCase *c, const char *scheme)
+static void CheckScheme(CnfCase *c, const char *scheme, double hjb)
 {
   const RheoAdjointConfig config = {.solve = {.scheme = scheme,
                                               .steps = 3,
@@ -35,8 +35,12 @@ static void CheckScheme(CnfCase *c, const char *scheme)
                                               .precision = RHEO_SOLVE_DOUBLE},
                                     .log_det = PETSC_TRUE,
                                     .kinetic = 0.3,
+                                    .l1 = 0.4,
                                     .jacobian = 0.2,
-                                    .acceleration = 0.1};
+                                    .jacobian_diagonal = 0.5,
+                                    .jacobian_off_diagonal = 0.7,
+                                    .acceleration = 0.1,
+                                    .hjb = hjb};
   double z[ROWS * D], context[ROWS * C], noise[ROWS * PROBES * D], dz[ROWS * D], ones[ROWS],
       expected_dz[ROWS * D];
   RheoStream stream = RheoStreamMake(3, RHEO_STREAM_TEST, 0, 0);
@@ -89,9 +93,15 @@ static void TestAdjointIsProgram(void **state)
   CnfCase c;
   (void)state;
   CnfCaseCreate("cnf: {" FIELD ", standardize: no}\n", D, C, 2, &c);
-  CheckScheme(&c, "euler");
-  CheckScheme(&c, "heun");
-  CheckScheme(&c, "rk4");
+  CheckScheme(&c, "euler", 0);
+  CheckScheme(&c, "heun", 0);
+  CheckScheme(&c, "rk4", 0);
+  CnfCaseDestroy(&c);
+  CnfCaseCreate(
+      "cnf: {velocity: potential, net: {type: mlp, hidden: 8, layers: 2, activation: tanh}, time: raw,"
+      " standardize: no, dropout: 0.1, guidance: 1.5, likelihood: {end_time: learned}}\n",
+      D, C, 2, &c);
+  CheckScheme(&c, "heun", 0.6);
   CnfCaseDestroy(&c);
 }
 

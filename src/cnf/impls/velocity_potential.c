@@ -15,12 +15,16 @@ static RheoVal quadratic(RheoScope scope, RheoVal s, int rank)
   return rx_add(rx_scale(rx_sum(rx_square(rx_matmul_t(s, 0, a, 1)), 1), 0.5), rx_sum(rx_mul(s, b), 1));
 }
 
-static RheoVal apply(RheoScope scope, const RheoNetConfig *net, RheoVal time, RheoVal z, RheoVal context)
+static RheoVal potential(RheoScope scope, const RheoNetConfig *net, RheoVal time, RheoVal z, RheoVal context)
 {
   const int d = rx_dim(z, 1), rank = d + 1 < MOST_RANK ? d + 1 : MOST_RANK;
-  RheoVal potential = rx_sum_all(rx_net(scope, net, z, rx_concat2(1, time, context), 1, 1));
-  potential = rx_add(potential, rx_sum_all(quadratic(scope, rx_concat2(1, z, time), rank)));
-  return rx_neg(rx_grad(potential, z));
+  RheoVal phi = rx_sum(rx_net(scope, net, z, rx_concat2(1, time, context), 1, 1), 1);
+  return rx_add(phi, quadratic(scope, rx_concat2(1, z, time), rank));
+}
+
+static RheoVal apply(RheoScope scope, const RheoNetConfig *net, RheoVal time, RheoVal z, RheoVal context)
+{
+  return rx_neg(rx_grad(rx_sum_all(potential(scope, net, time, z, context)), z));
 }
 
 const RheoVelocityType RheoVelocityType_Potential = {
@@ -28,4 +32,5 @@ const RheoVelocityType RheoVelocityType_Potential = {
     .summary = "minus the gradient of a network",
     .reference = "Onken et al. 2021",
     .apply = apply,
+    .potential = potential,
 };

@@ -1,6 +1,7 @@
 /* Maximum likelihood of a continuous flow: -log p(x | context) by solving from the data at t = 1 to the source at t = 0
  * with the integral of the divergence (FFJORD, Grathwohl et al. 2019), plus weighted integrals of the path's energy, of
- * the Jacobian's norm (RNODE, Finlay et al. 2020) and of the acceleration. Gradients by the discrete adjoint.
+ * the Jacobian's norm (RNODE, Finlay et al. 2020), of the acceleration, ... (cnf/likelihood.h has them all, and how they
+ * differ from FFJORD's code). Gradients by the discrete adjoint.
  *
  * Learned end time (TO-FLOW, Du et al. 2022): T-steps and steps of the field alternate. Deviations: T is kept between its
  * bounds by a logistic function rather than by clipping, which would stop it there for good; a step that moves only T
@@ -131,8 +132,12 @@ static RheoAdjointConfig AdjointConfig(const RheoLikelihoodConfig *c, int rows)
                              .checkpoints = c->checkpoints,
                              .log_det = PETSC_TRUE,
                              .kinetic = c->kinetic,
+                             .l1 = c->l1,
                              .jacobian = c->jacobian,
-                             .acceleration = c->acceleration};
+                             .jacobian_diagonal = c->jacobian_diagonal,
+                             .jacobian_off_diagonal = c->jacobian_off_diagonal,
+                             .acceleration = c->acceleration,
+                             .hjb = c->hjb};
 }
 
 static PetscErrorCode Allocate(Runner *r)
@@ -344,7 +349,7 @@ static const RheoShardRunner shard_runner = {.create = create, .destroy = destro
 const RheoObjectiveType RheoObjectiveType_CnfNll = {
     .name = "cnf_nll",
     .summary = "negative log-density of x given the context, by a continuous flow; solved and differentiated",
-    .reference = "Grathwohl et al. 2019; Finlay et al. 2020; Du et al. 2022",
+    .reference = "Grathwohl et al. 2019; Finlay et al. 2020; Onken et al. 2021; Du et al. 2022",
     .columns = columns,
     .loss = loss,
     .check = check,
