@@ -51,6 +51,7 @@ static const char *BlockMeaning(const char *kind, const char *name)
       {"samples", "parameters", "a sample a row"},
       {"samples", "derived", "computed from the parameters of the row, as the deck's `derived` says"},
       {"samples", "log_prob", "log-density of the sample under the model (nats)"},
+      {"samples", "standard_error", "of log_prob, as Hutchinson's probes show it (nats)"},
       {"samples", "source", "where the sample started"},
       {"samples", "condition", "under which it was drawn"}};
 

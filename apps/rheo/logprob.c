@@ -1,5 +1,6 @@
 /* rheo logprob: the density of given points under the posterior of an observation. */
 #include "verb.h"
+#include <math.h>
 #include <string.h>
 
 static PetscBool IsHdf5(const char *path)
@@ -41,11 +42,43 @@ PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **theta)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode WritePoints(Run *run, const Study *study, int64_t n, double *theta, double *log_prob,
-                                  double *x, const char *path)
+PetscErrorCode LogprobErrors(Run *run, int64_t n, const double *log_prob, double *error, PetscBool *any)
 {
-  static const char *const log_prob_name[] = {"log_prob"};
-  RheoTable table = {.kind = "samples", .verb = "logprob", .n = n, .n_blocks = 2, .n_extras = 1};
+  int64_t unknown = 0;
+
+  PetscFunctionBeginUser;
+  *any = PETSC_FALSE;
+  for (int64_t i = 0; i < n; i++) {
+    unknown += isnan(error[i]) && isfinite(log_prob[i]);
+    if (error[i] > 0) *any = PETSC_TRUE;
+    error[i] = sqrt(error[i]);
+  }
+  if (unknown)
+    RheoLog(run->comm, RHEO_LOG_WARNING,
+            "log-densities are estimates whose errors a single probe does not show; set cnf.solve.probes "
+            "above 1");
+  PetscFunctionReturn(RHEO_OK);
+}
+
+void PrintLogprob(RheoYaml *yaml, int64_t n, const double *log_prob, const double *error)
+{
+  enum { PRINTED = 100 };
+  double square = 0;
+
+  RheoYamlInt(yaml, "points", n);
+  if (n <= PRINTED) RheoYamlReals(yaml, "log_prob", (int)n, log_prob);
+  if (n <= PRINTED && error) RheoYamlReals(yaml, "standard_error", (int)n, error);
+  RheoYamlReal(yaml, "mean_log_prob", RheoSummarize(n, 1, log_prob, 0).mean);
+  for (int64_t i = 0; error && i < n; i++) square += error[i] * error[i];
+  if (error) RheoYamlReal(yaml, "mean_standard_error", sqrt(square) / (double)n);
+}
+
+/* error NULL: there is none. */
+static PetscErrorCode WritePoints(Run *run, const Study *study, int64_t n, double *theta, double *log_prob,
+                                  double *error, double *x, const char *path)
+{
+  static const char *const log_prob_name[] = {"log_prob"}, *const error_name[] = {"standard_error"};
+  RheoTable table = {.kind = "samples", .verb = "logprob", .n = n, .n_blocks = error ? 3 : 2, .n_extras = 1};
   const char **name;
 
   PetscFunctionBeginUser;
@@ -56,6 +89,9 @@ static PetscErrorCode WritePoints(Run *run, const Study *study, int64_t n, doubl
   table.block[0] =
       (RheoBlock){"parameters", study->d, RHEO_STORE_DOUBLE, name, NULL, theta + table.begin * study->d};
   table.block[1] = (RheoBlock){"log_prob", 1, RHEO_STORE_DOUBLE, log_prob_name, NULL, log_prob + table.begin};
+  if (error)
+    table.block[2] =
+        (RheoBlock){"standard_error", 1, RHEO_STORE_DOUBLE, error_name, NULL, error + table.begin};
   table.extra[0] = (RheoExtra){"observation", study->c, x};
   PetscCall(RheoTableWrite(run->comm, path, &table));
   PetscCall(PetscFree(name));
@@ -64,13 +100,13 @@ static PetscErrorCode WritePoints(Run *run, const Study *study, int64_t n, doubl
 
 static PetscErrorCode Logprob(Run *run)
 {
-  enum { PRINTED = 100 };
   RheoYaml yaml = RheoYamlStdout(run->comm);
   RheoPosterior posterior;
-  double *theta, *x, *log_prob;
+  double *theta, *x, *log_prob, *error;
   int64_t n;
   Study study;
-  PetscBool of_data_set;
+  RheoRunConfig seed;
+  PetscBool of_data_set, estimated;
 
   PetscFunctionBeginUser;
   PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
@@ -84,18 +120,20 @@ static PetscErrorCode Logprob(Run *run)
   PetscCall(RheoPosteriorSetSolver(posterior, run->deck));
   PetscCall(StudyCreateOfModel(run->deck, posterior, &study));
   PetscCall(ReadPoints(run, study.d, &n, &theta));
-  PetscCall(PetscMalloc2(study.c, &x, n, &log_prob));
+  PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &seed));
+  PetscCall(PetscMalloc3(study.c, &x, n, &log_prob, n, &error));
   PetscCall(RheoObservationRead(run->deck, study.c, x));
   PetscCall(RheoSimulatorPin(run->deck, study.c));
-  PetscCall(RheoPosteriorLogProb(posterior, n, theta, x, PETSC_TRUE, log_prob));
+  PetscCall(
+      RheoPosteriorEstimateLogProb(posterior, n, theta, x, PETSC_TRUE, (uint64_t)seed.seed, log_prob, error));
+  PetscCall(LogprobErrors(run, n, log_prob, error, &estimated));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
-  PetscCall(WritePoints(run, &study, n, theta, log_prob, x, RunPath(run, "logprob.h5")));
+  PetscCall(
+      WritePoints(run, &study, n, theta, log_prob, estimated ? error : NULL, x, RunPath(run, "logprob.h5")));
   PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "logprob", run->deck));
-  RheoYamlInt(&yaml, "points", n);
-  if (n <= PRINTED) RheoYamlReals(&yaml, "log_prob", (int)n, log_prob);
-  RheoYamlReal(&yaml, "mean_log_prob", RheoSummarize(n, 1, log_prob, 0).mean);
+  PrintLogprob(&yaml, n, log_prob, estimated ? error : NULL);
   RheoYamlText(&yaml, "file", RunPath(run, "logprob.h5"));
-  PetscCall(PetscFree2(x, log_prob));
+  PetscCall(PetscFree3(x, log_prob, error));
   PetscCall(PetscFree(theta));
   PetscCall(StudyDestroy(&study));
   PetscCall(RheoPosteriorDestroy(&posterior));
@@ -106,9 +144,12 @@ const Verb Verb_Logprob = {
     .name = "logprob",
     .summary = "log-density of points under the posterior, write DIR/logprob.h5",
     .usage = "MODEL.h5 -points_values a,b,... | -points_file FILE [-output DIR] [-key value ...]",
-    .text = "  Natural logarithm of the normalised density; -inf outside the prior. Up to 100 values are "
-            "printed, all are written.\n\n"
-            "  example: rheo logprob results/flu/model.h5 -points_values 1.7,0.54,0.1\n",
+    .text =
+        "  Natural logarithm of the normalised density; -inf outside the prior. Up to 100 values are "
+        "printed, all are written. Where a continuous flow's divergence is estimated with more than one\n"
+        "  probe (-cnf_solve_divergence rademacher -cnf_solve_probes 16) each has a standard error, which\n"
+        "  tells how far the estimate may be off; -seed draws other probes.\n\n"
+        "  example: rheo logprob results/flu/model.h5 -points_values 1.7,0.54,0.1\n",
     .sections = (const char *const[]){"", "points", "observation", "sample", "cnf.solve", NULL},
     .needs_target = PETSC_TRUE,
     .run = Logprob,

@@ -231,11 +231,12 @@ static PetscErrorCode DrawnFree(Drawn *s)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Blocks parameters (the samples), log_prob, source and condition, as far as there are such. */
+/* Blocks parameters (the samples), log_prob, standard_error, source and condition, as far as there are such. */
 static PetscErrorCode WriteSamples(Run *run, RheoTransport model, const char *verb, int64_t n, double *x,
-                                   double *log_prob, double *source, double *condition, const char *path)
+                                   double *log_prob, double *error, double *source, double *condition,
+                                   const char *path)
 {
-  static const char *const log_prob_name[] = {"log_prob"};
+  static const char *const log_prob_name[] = {"log_prob"}, *const error_name[] = {"standard_error"};
   RheoDataSet target = RheoTransportTarget(model);
   const int d = RheoTransportSize(model), m = RheoDataSetConditions(target);
   RheoTable table = {.kind = "samples", .verb = verb, .n = n};
@@ -256,6 +257,9 @@ static PetscErrorCode WriteSamples(Run *run, RheoTransport model, const char *ve
   table.block[table.n_blocks++] = (RheoBlock){"parameters", d, RHEO_STORE_DOUBLE, name, NULL, x + at * d};
   table.block[table.n_blocks++] =
       (RheoBlock){"log_prob", 1, RHEO_STORE_DOUBLE, log_prob_name, NULL, log_prob + at};
+  if (error)
+    table.block[table.n_blocks++] =
+        (RheoBlock){"standard_error", 1, RHEO_STORE_DOUBLE, error_name, NULL, error + at};
   if (source)
     table.block[table.n_blocks++] =
         (RheoBlock){"source", d, RHEO_STORE_DOUBLE, source_name, NULL, source + at * d};
@@ -276,7 +280,7 @@ static PetscErrorCode SampleModel(Run *run, RheoTransport model, RheoYaml *yaml)
   PetscFunctionBeginUser;
   PetscCall(Draw(run, model, &s));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
-  PetscCall(WriteSamples(run, model, "sample", s.n, s.x, s.log_prob,
+  PetscCall(WriteSamples(run, model, "sample", s.n, s.x, s.log_prob, NULL,
                          RheoTransportIsContinuous(model) ? s.source : NULL, s.condition,
                          RunPath(run, "samples.h5")));
   RheoYamlOpen(yaml, "samples");
@@ -376,11 +380,12 @@ PetscErrorCode TransportSample(Run *run)
 
 PetscErrorCode TransportLogprob(Run *run)
 {
-  enum { PRINTED = 100 };
   RheoYaml yaml = RheoYamlStdout(run->comm);
   RheoTransport model;
   TransportSampleConfig config;
-  double *x, *log_prob, *condition;
+  RheoRunConfig seed;
+  PetscBool estimated;
+  double *x, *log_prob, *error, *condition;
   int64_t n;
 
   PetscFunctionBeginUser;
@@ -392,17 +397,18 @@ PetscErrorCode TransportLogprob(Run *run)
     PetscCall(RheoDeckReject(run->deck, "sample.condition",
                              "needs %d number%s, the condition under which the density is asked for", m,
                              m == 1 ? "" : "s"));
-  PetscCall(PetscMalloc2(n, &log_prob, n * m, &condition));
+  PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &seed));
+  PetscCall(PetscMalloc3(n, &log_prob, n, &error, n * m, &condition));
   for (int64_t i = 0; i < n; i++)
     for (int k = 0; k < m; k++) condition[i * m + k] = config.condition.v[k];
-  const RheoTransportRows rows = {.n = n, .condition = condition, .seed = 1};
-  PetscCall(RheoTransportLogProb(model, &rows, x, log_prob, NULL));
-  PetscCall(WriteSamples(run, model, "logprob", n, x, log_prob, NULL, condition, RunPath(run, "logprob.h5")));
-  RheoYamlInt(&yaml, "points", n);
-  if (n <= PRINTED) RheoYamlReals(&yaml, "log_prob", (int)n, log_prob);
-  RheoYamlReal(&yaml, "mean_log_prob", RheoSummarize(n, 1, log_prob, 0).mean);
+  const RheoTransportRows rows = {.n = n, .condition = condition, .seed = (uint64_t)seed.seed};
+  PetscCall(RheoTransportEstimateLogProb(model, &rows, x, log_prob, error, NULL));
+  PetscCall(LogprobErrors(run, n, log_prob, error, &estimated));
+  PetscCall(WriteSamples(run, model, "logprob", n, x, log_prob, estimated ? error : NULL, NULL, condition,
+                         RunPath(run, "logprob.h5")));
+  PrintLogprob(&yaml, n, log_prob, estimated ? error : NULL);
   RheoYamlText(&yaml, "file", RunPath(run, "logprob.h5"));
-  PetscCall(PetscFree2(log_prob, condition));
+  PetscCall(PetscFree3(log_prob, error, condition));
   PetscCall(PetscFree(x));
   PetscCall(Close(run, &model));
   PetscFunctionReturn(RHEO_OK);

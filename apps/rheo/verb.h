@@ -170,6 +170,10 @@ PetscErrorCode CheckAgainst(Run *run, int d, int64_t n, const double *theta, con
 
 /* Points (n, d) from the command line, a CSV file or the parameters of an HDF5 file; the caller frees them. */
 PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **points);
+/* In: variances of log_prob (n). Out: standard errors, and whether there are any; a warning where nobody knows them. */
+PetscErrorCode LogprobErrors(Run *run, int64_t n, const double *log_prob, double *error, PetscBool *any);
+void PrintLogprob(RheoYaml *yaml, int64_t n, const double *log_prob,
+                  const double *error); /* error (n) or NULL */
 /* A section `name:` with mean, sd and quantiles. */
 void PrintSummary(RheoYaml *yaml, const char *name, RheoSummary summary);
 

@@ -1,5 +1,6 @@
 /* Asking a posterior: samples and densities. Nothing here communicates. */
 #include "posterior_impl.h"
+#include <math.h>
 
 /* Rows are worked on in pieces, so that memory does not grow with the number of samples. */
 enum { PIECE = 4096 };
@@ -53,6 +54,15 @@ PetscErrorCode RheoPosteriorSample(RheoPosterior p, const double *x, uint64_t se
 PetscErrorCode RheoPosteriorLogProb(RheoPosterior p, int64_t n, const double *theta, const double *x,
                                     PetscBool shared, double *log_prob)
 {
+  PetscFunctionBeginUser;
+  PetscCall(RheoPosteriorEstimateLogProb(p, n, theta, x, shared, 0, log_prob, NULL));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoPosteriorEstimateLogProb(RheoPosterior p, int64_t n, const double *theta, const double *x,
+                                            PetscBool shared, uint64_t seed, double *log_prob,
+                                            double *variance)
+{
   const int64_t most = PetscMin(n, PIECE);
   double *score, *change;
   float *context;
@@ -62,12 +72,19 @@ PetscErrorCode RheoPosteriorLogProb(RheoPosterior p, int64_t n, const double *th
   PetscCall(PetscMalloc3(most * p->d, &score, most, &change, shared ? p->c : most * p->c, &context));
   if (shared) PetscCall(RheoPosteriorObserve(p, x, context));
   for (int64_t first = 0; first < n; first += most) {
-    const RheoDensityRows rows = {.n = PetscMin(most, n - first), .context = context, .shared = shared};
+    const RheoDensityRows rows = {.n = PetscMin(most, n - first),
+                                  .context = context,
+                                  .shared = shared,
+                                  .seed = seed,
+                                  .first = (uint64_t)first};
     if (!shared) RheoPosteriorTransformData(p, rows.n, x + first * p->c, context);
     for (int64_t i = 0; i < rows.n; i++)
       change[i] = RheoPosteriorToScores(p, theta + (first + i) * p->d, score + i * p->d);
-    PetscCall(RheoDensityLogProb(p->density, &rows, score, log_prob + first));
+    PetscCall(
+        RheoDensityLogProb(p->density, &rows, score, log_prob + first, variance ? variance + first : NULL));
     for (int64_t i = 0; i < rows.n; i++) log_prob[first + i] = change[i] + log_prob[first + i];
+    for (int64_t i = 0; variance && i < rows.n; i++)
+      if (isinf(change[i])) variance[first + i] = 0; /* outside the prior, whatever the density */
   }
   PetscCall(PetscFree3(score, change, context));
   PetscFunctionReturn(RHEO_OK);

@@ -102,10 +102,12 @@ PetscErrorCode RheoDensitySample(RheoDensity q, const RheoDensityRows *rows, dou
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoDensityLogProb(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q)
+PetscErrorCode RheoDensityLogProb(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q,
+                                  double *variance)
 {
   PetscFunctionBeginUser;
-  if (rows->n > 0) PetscCall(q->type->log_prob(q, rows, z, log_q));
+  for (int64_t i = 0; variance && i < rows->n; i++) variance[i] = 0;
+  if (rows->n > 0) PetscCall(q->type->log_prob(q, rows, z, log_q, variance));
   PetscFunctionReturn(RHEO_OK);
 }
 

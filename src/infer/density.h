@@ -50,9 +50,10 @@ typedef struct {
 
 /* z (n, D), log_q (n) or NULL. Rows with a context that is not finite become NaN. Not collective. */
 PetscErrorCode RheoDensitySample(RheoDensity density, const RheoDensityRows *rows, double *z, double *log_q);
-/* log_q (n) of finite z (n, D). A context that is not finite gives NaN. Not collective. */
+/* log_q (n) of finite z (n, D); variance (n) or NULL: of log_q over the noise of its estimate, 0 where it is not estimated, NaN
+ * where a single probe does not tell. A context that is not finite gives NaN. Not collective. */
 PetscErrorCode RheoDensityLogProb(RheoDensity density, const RheoDensityRows *rows, const double *z,
-                                  double *log_q);
+                                  double *log_q, double *variance);
 
 /* One row at a time, as soon as can be: for those inside a simulation. A workspace belongs to one thread; the density, whose
  * values may not change meanwhile, to all. Sample and LogProb allocate nothing, take no locks, call neither PETSc nor MPI and

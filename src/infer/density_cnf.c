@@ -51,6 +51,7 @@ static PetscErrorCode NameParameters(RheoDensity q, RheoDeck deck)
   const int given = q->objective->stage ? q->objective->stage->width(&q->model) : 0;
   RheoVal column[COLUMNS] = {{0}};
   RheoProgram program;
+  MPI_Comm comm;
   int n = 0;
 
   PetscFunctionBeginUser;
@@ -62,6 +63,8 @@ static PetscErrorCode NameParameters(RheoDensity q, RheoDeck deck)
   if (given) column[n] = rx_rows(program, "given", given);
   (void)q->objective->loss(rx_enter(RheoScopeRoot(program, q->params, 1), "cnf"), &q->model, column);
   const char *mistake = RheoProgramError(program);
+  PetscCall(RheoDeckGetComm(deck, &comm));
+  if (mistake && q->objective->check) PetscCall(q->objective->check(comm, &q->model)); /* has better words */
   if (mistake)
     PetscCall(RheoDeckReject(deck, "cnf.objective", "%s cannot train a continuous flow (%s)",
                              q->objective->name, mistake));
@@ -121,7 +124,7 @@ typedef struct {
   int64_t n;
   uint64_t *index;
   float *noise, *seen;
-  double *context, *in, *out, *log_q;
+  double *context, *in, *out, *log_q, *variance;
 } Piece;
 
 static PetscErrorCode PieceCreate(RheoDensity q, int64_t most, Piece *p)
@@ -131,6 +134,7 @@ static PetscErrorCode PieceCreate(RheoDensity q, int64_t most, Piece *p)
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc7(most, &p->index, most * d, &p->noise, most * c, &p->seen, most * c, &p->context,
                          most * d, &p->in, most * d, &p->out, most, &p->log_q));
+  PetscCall(PetscMalloc1(most, &p->variance));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -138,6 +142,7 @@ static PetscErrorCode PieceDestroy(Piece *p)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree7(p->index, p->noise, p->seen, p->context, p->in, p->out, p->log_q));
+  PetscCall(PetscFree(p->variance));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -235,9 +240,11 @@ static PetscErrorCode Sample(RheoDensity q, const RheoDensityRows *rows, double 
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode LogProb(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q)
+static PetscErrorCode LogProb(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q,
+                              double *variance)
 {
   const Cnf *f = q->data;
+  const PetscBool estimated = (PetscBool)(variance && f->config.divergence != RHEO_DIVERGENCE_EXACT);
   const int64_t most = PetscMin(rows->n, PieceRows(f));
   RheoSolveReport report;
   Piece p;
@@ -248,8 +255,10 @@ static PetscErrorCode LogProb(RheoDensity q, const RheoDensityRows *rows, const 
   for (int64_t first = 0; first < rows->n; first += most) {
     const RheoDensityRows part = Part(rows, q->c, first, PetscMin(most, rows->n - first));
     const RheoSolveRows solve = PieceFill(q, &part, &p);
-    PetscCall(RheoSolverLogProb(f->solver, &solve, z + first * q->d, p.log_q, NULL, NULL, &report));
+    PetscCall(RheoSolverLogProb(f->solver, &solve, z + first * q->d, p.log_q, estimated ? p.variance : NULL,
+                                NULL, &report));
     for (int64_t i = 0; i < p.n; i++) log_q[first + i] = Answer(q, &p, i, p.log_q[i]);
+    for (int64_t i = 0; estimated && i < p.n; i++) variance[first + i] = Answer(q, &p, i, p.variance[i]);
   }
   PetscCall(PieceDestroy(&p));
   PetscFunctionReturn(RHEO_OK);

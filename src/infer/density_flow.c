@@ -118,7 +118,8 @@ static PetscErrorCode Sample(RheoDensity q, const RheoDensityRows *rows, double 
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode LogProb(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q)
+static PetscErrorCode LogProb(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q,
+                              double *variance)
 {
   const Flow *f = q->data;
   const int64_t most = PetscMin(rows->n, PIECE);
@@ -126,6 +127,7 @@ static PetscErrorCode LogProb(RheoDensity q, const RheoDensityRows *rows, const 
   RheoWork work;
 
   PetscFunctionBeginUser;
+  (void)variance; /* nothing is estimated */
   PetscCall(RheoWorkCreate(f->log_prob, &work));
   PetscCall(PetscMalloc3(most * q->d, &in, most * q->c, &context, most, &lp));
   for (int64_t first = 0; first < rows->n; first += most) {

@@ -12,7 +12,8 @@ struct RheoDensityType {
   PetscErrorCode (*destroy)(RheoDensity q);
   PetscErrorCode (*fit)(RheoDensity q, int64_t n, const float *z, const float *context);
   PetscErrorCode (*sample)(RheoDensity q, const RheoDensityRows *rows, double *z, double *log_q);
-  PetscErrorCode (*log_prob)(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q);
+  PetscErrorCode (*log_prob)(RheoDensity q, const RheoDensityRows *rows, const double *z, double *log_q,
+                             double *variance);               /* variance is zeros, or NULL */
   PetscErrorCode (*set_solver)(RheoDensity q, RheoDeck deck); /* OPTIONAL: there is nothing to set */
   /* OPTIONAL, all or none: one row at a time. compile makes q->one, the plans (const), the first time. */
   PetscErrorCode (*one_compile)(RheoDensity q);

@@ -66,6 +66,11 @@ PetscErrorCode RheoPosteriorSampleRows(RheoPosterior posterior, int64_t n, const
  * What is not finite in x: as for sampling. Not collective. */
 PetscErrorCode RheoPosteriorLogProb(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                     PetscBool shared, double *log_prob);
+/* The same where a continuous flow's divergence is estimated (cnf.solve.divergence): seed of the probes, and variance (n) of
+ * log_prob over them, or NULL; 0 where nothing is estimated, NaN where there is one probe. Row i draws with number i. */
+PetscErrorCode RheoPosteriorEstimateLogProb(RheoPosterior posterior, int64_t n, const double *theta,
+                                            const double *x, PetscBool shared, uint64_t seed,
+                                            double *log_prob, double *variance);
 /* One sample or density at a time, with a workspace for each thread: see RheoDensityOne. x (C), theta (D), log_prob (1) or NULL.
  * Both return 0, or the place, from 1, of a value of x that is not finite after data.transform; then theta and log_prob are left
  * alone. Not collective. */

@@ -68,6 +68,11 @@ PetscErrorCode RheoTransportSample(RheoTransport transport, const RheoTransportR
 /* log_prob (n) of x (n, D); RHEO_ERR_INPUT where the source is data. report may be NULL. */
 PetscErrorCode RheoTransportLogProb(RheoTransport transport, const RheoTransportRows *rows, const double *x,
                                     double *log_prob, RheoSolveReport *report);
+/* The same with the variance (n) of log_prob over Hutchinson's probes, which rows->seed and first number: 0 where nothing is
+ * estimated, NaN where there is one probe. */
+PetscErrorCode RheoTransportEstimateLogProb(RheoTransport transport, const RheoTransportRows *rows,
+                                            const double *x, double *log_prob, double *variance,
+                                            RheoSolveReport *report);
 /* path (n_times, n, D) at times ascending in [0, 1]; of a cnf only. */
 PetscErrorCode RheoTransportPath(RheoTransport transport, const RheoTransportRows *rows,
                                  const RheoSolveConfig *solve, int n_times, const double *times, double *path,

@@ -119,7 +119,7 @@ PetscErrorCode RheoTransportSample(RheoTransport t, const RheoTransportRows *row
   PetscCall(RheoGatherRows(t->comm, p.n, d, mine, x));
   if (log_prob) {
     PetscCall(RheoGatherRows(t->comm, p.n, 1, log_mine, log_prob));
-    if (t->continuous) PetscCall(TransportAddSourceLogProb(t, rows, rows->source, log_prob));
+    if (t->continuous) PetscCall(TransportAddSourceLogProb(t, rows, rows->source, log_prob, NULL));
   }
   PetscCall(MergeReports(t, p.begin, &own));
   if (report) *report = own;
@@ -132,31 +132,41 @@ PetscErrorCode RheoTransportSample(RheoTransport t, const RheoTransportRows *row
 PetscErrorCode RheoTransportLogProb(RheoTransport t, const RheoTransportRows *rows, const double *x,
                                     double *log_prob, RheoSolveReport *report)
 {
+  PetscFunctionBeginUser;
+  PetscCall(RheoTransportEstimateLogProb(t, rows, x, log_prob, NULL, report));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTransportEstimateLogProb(RheoTransport t, const RheoTransportRows *rows, const double *x,
+                                            double *log_prob, double *variance, RheoSolveReport *report)
+{
   const int d = RheoTransportSize(t);
   RheoSolveReport own = {.failed = -1};
-  double *mine, *source, *from;
+  double *mine, *spread, *source, *from;
   Piece p;
 
   PetscFunctionBeginUser;
   RheoInputCheck(RheoTransportHasLogProb(t), t->comm,
                  "a model that starts from a data set has no density: nobody knows that of the source");
   PetscCall(PieceCreate(t, rows, NULL, &p));
-  PetscCall(PetscMalloc3(p.n, &mine, p.n * d, &source, rows->n * d, &from));
+  PetscCall(PetscMalloc4(p.n, &mine, p.n, &spread, p.n * d, &source, rows->n * d, &from));
   if (t->continuous) {
-    PetscCall(RheoSolverLogProb(p.solver, &p.rows, x + p.begin * d, mine, NULL, source, &own));
+    PetscCall(RheoSolverLogProb(p.solver, &p.rows, x + p.begin * d, mine, spread, source, &own));
+    for (int64_t i = 0; t->solve.divergence == RHEO_DIVERGENCE_EXACT && i < p.n; i++) spread[i] = 0;
   } else {
     RheoDensityRows flow;
     float *context;
     PetscCall(FlowRows(t, &p, &context, &flow));
-    PetscCall(RheoDensityLogProb(t->density, &flow, x + p.begin * d, mine));
+    PetscCall(RheoDensityLogProb(t->density, &flow, x + p.begin * d, mine, spread));
     PetscCall(PetscFree(context));
   }
   PetscCall(RheoGatherRows(t->comm, p.n, 1, mine, log_prob));
+  if (variance) PetscCall(RheoGatherRows(t->comm, p.n, 1, spread, variance));
   if (t->base) PetscCall(RheoGatherRows(t->comm, p.n, d, source, from));
-  PetscCall(TransportAddSourceLogProb(t, rows, from, log_prob));
+  PetscCall(TransportAddSourceLogProb(t, rows, from, log_prob, variance));
   PetscCall(MergeReports(t, p.begin, &own));
   if (report) *report = own;
-  PetscCall(PetscFree3(mine, source, from));
+  PetscCall(PetscFree4(mine, spread, source, from));
   PetscCall(PieceDestroy(&p));
   PetscFunctionReturn(RHEO_OK);
 }

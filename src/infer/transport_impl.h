@@ -32,9 +32,9 @@ PetscErrorCode TransportOpenSource(RheoTransport transport);
 /* This rank's share of the rows to train on, which are in x, to be freed with PetscFree; none at all where the source is noise.
  * Collective. */
 PetscErrorCode TransportSourceRows(RheoTransport transport, RheoRows *rows, float **x);
-/* Adds the source's log-density at source (n, D), where a model knows it. Collective. */
+/* Adds the source's log-density at source (n, D), where a model knows it, and to variance (n) or NULL its own. Collective. */
 PetscErrorCode TransportAddSourceLogProb(RheoTransport transport, const RheoTransportRows *rows,
-                                         const double *source, double *log_prob);
+                                         const double *source, double *log_prob, double *variance);
 
 /* (n, width) doubles as floats; to be freed with PetscFree. */
 PetscErrorCode TransportFloats(int64_t n, const double *x, float **floats);

@@ -182,16 +182,19 @@ PetscErrorCode TransportSourceRows(RheoTransport t, RheoRows *rows, float **x)
 }
 
 PetscErrorCode TransportAddSourceLogProb(RheoTransport t, const RheoTransportRows *rows, const double *source,
-                                         double *log_prob)
+                                         double *log_prob, double *variance)
 {
-  RheoTransportRows of_base = {.n = rows->n, .seed = rows->seed, .first = rows->first};
-  double *log_source;
+  /* Probes of its own, so that the two estimates are independent and their variances add. */
+  const RheoTransportRows of_base = {
+      .n = rows->n, .seed = rows->seed, .first = rows->first | UINT64_C(1) << 62};
+  double *log_source, *spread;
 
   PetscFunctionBeginUser;
   if (!t->base) PetscFunctionReturn(RHEO_OK);
-  PetscCall(PetscMalloc1(rows->n, &log_source));
-  PetscCall(RheoTransportLogProb(t->base, &of_base, source, log_source, NULL));
+  PetscCall(PetscMalloc2(rows->n, &log_source, rows->n, &spread));
+  PetscCall(RheoTransportEstimateLogProb(t->base, &of_base, source, log_source, spread, NULL));
   for (int64_t i = 0; i < rows->n; i++) log_prob[i] += log_source[i];
-  PetscCall(PetscFree(log_source));
+  for (int64_t i = 0; variance && i < rows->n; i++) variance[i] += spread[i];
+  PetscCall(PetscFree2(log_source, spread));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -97,6 +97,33 @@ good flow "$rheo" infer flow.yaml -output fl
 is_yaml flow.out
 if command -v gnuplot > /dev/null; then [ -s fl/figures/density.png ] || fail "no density of a flow"; fi
 
+# By maximum likelihood, and with densities that are estimated
+cat > likelihood.yaml << DECK
+target: {toy: moons, n: 500}
+cnf: {velocity: potential, $net, objective: cnf_nll,
+      likelihood: {scheme: rk4, steps: 2, kinetic: 0.01, l1: 0.01, jacobian_diagonal: 0.01, jacobian_off_diagonal: 0.01, hjb: 0.01}}
+train: {batch: 50, steps: 6, shards: 2, patience: 0}
+DECK
+good likelihood "$rheo" train likelihood.yaml -output l
+good likelihood2 mpi 2 "$rheo" train likelihood.yaml -output l2
+[ -n "$(grep checksum likelihood.out)" ] && [ "$(grep checksum likelihood.out)" = "$(grep checksum likelihood2.out)" ] ||
+  fail "maximum likelihood on one rank and on two gives other models"
+good exact "$rheo" logprob l/model.h5 -points_values 0,1,1,0 -output l
+! grep -q standard_error exact.out || fail "an exact density has an error"
+hutchinson='-cnf_solve_divergence normal -cnf_solve_probes'
+good estimated "$rheo" logprob l/model.h5 -points_values 0,1,1,0 -output l $hutchinson 50
+is_yaml estimated.out
+number estimated.out mean_standard_error
+"$rheo" info l/logprob.h5 | grep -q standard_error || fail "errors of densities are not in the file"
+values() { sed -n "s/^$2: \[\(.*\)\]/\1/p" "$1" | tr ',' ' '; }
+good again "$rheo" logprob l/model.h5 -points_values 0,1,1,0 -output l $hutchinson 50 -seed 2
+echo "$(values exact.out log_prob) $(values estimated.out log_prob) $(values estimated.out standard_error) $(values again.out log_prob)" |
+  awk 'function off(x) { return x < 0 ? -x : x }
+       { if (NF != 8 || $5 <= 0 || off($3 - $1) > 5 * $5 || off($4 - $2) > 5 * $6 || $3 == $7) exit 1 }' ||
+  fail "estimated densities are not within their errors of the exact ones, or another seed changes nothing"
+good one_probe "$rheo" logprob l/model.h5 -points_values 0,1,1,0 -output l $hutchinson 1
+grep -q 'probes above 1' one_probe.err || fail "nobody says that the error of one probe is not known"
+
 # Mistakes
 deck() { sed "$1" noise.yaml > bad.yaml; }
 deck 's/toy: moons/toy: mons/'
@@ -109,6 +136,9 @@ expect 'noise' "$rheo" train noise.yaml -target_noise 0
 expect 'scale' "$rheo" train noise.yaml -target_scale -1
 expect 'sigma' "$rheo" train noise.yaml -cnf_sigma -1
 expect 'sigma' "$rheo" train noise.yaml -cnf_path sb -cnf_sigma 0
+expect 'cnf.likelihood.hjb.*potential' "$rheo" train noise.yaml -cnf_likelihood_hjb 0.1
+sed 's/^target:/source: {toy: normal}\ntarget:/' likelihood.yaml > bad.yaml
+expect 'cnf.source: maximum likelihood needs a source whose density is known' "$rheo" train bad.yaml
 expect 'rtol' "$rheo" train noise.yaml -cnf_solve_rtol 0
 expect 'rtol' "$rheo" sample n/model.h5 -cnf_solve_rtol -1e-3
 expect 'coupling_batch.*multiple' "$rheo" train noise.yaml -cnf_coupling_batch 150

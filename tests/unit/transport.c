@@ -84,6 +84,131 @@ static void learns(void **state)
   OK(RheoDeckDestroy(&deck));
 }
 
+/* The sum of the density over a grid of 6 standard deviations of the data either way. */
+static double integral(RheoTransport t)
+{
+  enum { SIDE = 161, N = SIDE * SIDE, TEST = 1000 };
+  static double x[2 * N], log_prob[N];
+  double mean[2] = {0}, square[2] = {0}, step[2], sum = 0;
+  RheoTransportTest test;
+  OK(RheoTransportTestPoints(t, TEST, &test));
+  for (int64_t i = 0; i < 2 * test.n; i++) mean[i % 2] += test.target[i] / (double)test.n;
+  for (int64_t i = 0; i < 2 * test.n; i++)
+    square[i % 2] += pow(test.target[i] - mean[i % 2], 2) / (double)test.n;
+  OK(RheoTransportTestFree(&test));
+  for (int k = 0; k < 2; k++) step[k] = 12 * sqrt(square[k]) / (SIDE - 1);
+  for (int i = 0; i < N; i++) {
+    x[2 * i] = mean[0] + (i / SIDE - SIDE / 2) * step[0];
+    x[2 * i + 1] = mean[1] + (i % SIDE - SIDE / 2) * step[1];
+  }
+  const RheoTransportRows rows = {.n = N, .seed = 1};
+  OK(RheoTransportLogProb(t, &rows, x, log_prob, NULL));
+  for (int i = 0; i < N; i++) sum += exp(log_prob[i]) * step[0] * step[1];
+  return sum;
+}
+
+/* Densities of trained models are those of distributions, and not of the noise any more. */
+static void normalised(void **state)
+{
+  static const char *const objectives[] = {
+      "objective: cfm", "objective: cnf_nll, likelihood: {scheme: rk4, steps: 6, kinetic: 0.01}"};
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    char text[512];
+    double mean, error, exact;
+    RheoTransportTest test;
+    RheoTransport t;
+    snprintf(text, sizeof text,
+             "seed: 3\ntarget: {toy: moons, n: 4000}\n"
+             "cnf: {net: {type: mlp, hidden: 32, layers: 2}, time: raw, %s}\n"
+             "train: {batch: 100, steps: 400, lr: 1e-2, shards: 2, patience: 0, schedule: cosine}\n",
+             objectives[k]);
+    RheoDeck deck = DeckOf(text);
+    OK(RheoTransportCreate(deck, &t));
+    OK(RheoTransportTrain(t));
+    const double sum = integral(t);
+    OK(RheoTransportTestCreate(t, 500, &test));
+    OK(RheoTransportMeasureDensity(t, &test, &mean, &error, &exact));
+    print_message("  %-60s integral %.6f, mean log-density %.2f\n", objectives[k], sum, mean);
+    assert_true(fabs(sum - 1) <= 1e-3);
+    assert_true(mean > -1.9); /* a normal distribution of the data's mean and covariance has -2.0 */
+    OK(RheoTransportTestFree(&test));
+    OK(RheoTransportDestroy(&t));
+    OK(RheoDeckDestroy(&deck));
+  }
+}
+
+/* Over many seeds: the scatter of log-densities is what their variances say, and their mean is the exact one. */
+static void check_estimates(RheoTransport t, const double *exact, int n, const double *x)
+{
+  enum { SEEDS = 60, MOST = 100 };
+  static double log_prob[SEEDS][MOST], variance[SEEDS][MOST];
+  double said = 0, seen = 0, pull = 0;
+  for (int s = 0; s < SEEDS; s++) {
+    const RheoTransportRows rows = {.n = n, .seed = (uint64_t)s, .first = 7};
+    OK(RheoTransportEstimateLogProb(t, &rows, x, log_prob[s], variance[s], NULL));
+  }
+  for (int i = 0; i < n; i++) {
+    double mean = 0, square = 0, expected = 0;
+    for (int s = 0; s < SEEDS; s++) mean += log_prob[s][i] / SEEDS;
+    for (int s = 0; s < SEEDS; s++) square += pow(log_prob[s][i] - mean, 2) / (SEEDS - 1);
+    for (int s = 0; s < SEEDS; s++) expected += variance[s][i] / SEEDS;
+    said += expected;
+    seen += square;
+    pull += pow(mean - exact[i], 2) / (expected / SEEDS) / n;
+  }
+  print_message("  variance said %.3g, seen %.3g; squared pull of means %.2f\n", said / n, seen / n, pull);
+  assert_true(said / n > 1e-4);
+  assert_true(fabs(seen / said - 1) < 0.12);
+  assert_true(fabs(pull - 1) < 0.5);
+}
+
+/* A model in a file, with densities that are exact or estimated; the file source is its source's, or NULL. */
+static RheoTransport opened(const char *text, const char *path, const char *divergence, const char *source,
+                            RheoDeck *deck)
+{
+  RheoTransport t;
+  *deck = DeckOf(text);
+  OK(RheoDeckSet(*deck, "cnf.solve.divergence", divergence));
+  if (source) OK(RheoDeckSet(*deck, "source.model", source));
+  OK(RheoTransportLoadWith(*deck, path, &t));
+  return t;
+}
+
+#define ESTIMATED                                                                                            \
+  "seed: 3\ntarget: {toy: moons, n: 1000}\ntrain: {batch: 100, steps: 200, lr: 1e-2, shards: 2, patience: "  \
+  "0}\n"                                                                                                     \
+  "cnf: {net: {type: mlp, hidden: 24, layers: 2}, time: raw, solve: {divergence: normal, probes: 8}}\n"
+
+/* Of a model that starts from noise, and of one that starts from that model, whose estimate is added. */
+static void estimates(void **state)
+{
+  (void)state;
+  enum { N = 100 };
+  static const char *const texts[] = {ESTIMATED, ESTIMATED "source: {model: est0.h5, rows: 1000}\n"},
+                           *const files[] = {"est0.h5", "est1.h5"};
+  static double source[2 * N], x[2 * N], exact[N], variance[N];
+  for (int k = 0; k < 2; k++) {
+    RheoDeck deck = DeckOf(texts[k]), other;
+    RheoTransport t, reference;
+    OK(RheoTransportCreate(deck, &t));
+    OK(RheoTransportTrain(t));
+    OK(RheoTransportSave(t, files[k]));
+    reference = opened(texts[k], files[k], "exact", k ? "est0_exact.h5" : NULL, &other);
+    if (!k) OK(RheoTransportSave(reference, "est0_exact.h5"));
+    OK(RheoTransportSource(reference, 1, 0, N, source));
+    const RheoTransportRows rows = {.n = N, .source = source, .seed = 1};
+    OK(RheoTransportSample(reference, &rows, NULL, x, NULL, NULL));
+    OK(RheoTransportEstimateLogProb(reference, &rows, x, exact, variance, NULL));
+    for (int i = 0; i < N; i++) assert_true(variance[i] == 0);
+    check_estimates(t, exact, N, x);
+    OK(RheoTransportDestroy(&reference));
+    OK(RheoDeckDestroy(&other));
+    OK(RheoTransportDestroy(&t));
+    OK(RheoDeckDestroy(&deck));
+  }
+}
+
 /* From one data set to another, with fixed steps: the ends of paths are samples; nobody knows a density. */
 static void between_sets(void **state)
 {
@@ -211,6 +336,7 @@ int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(mistakes),     cmocka_unit_test(learns),
                                      cmocka_unit_test(between_sets), cmocka_unit_test(from_a_model),
-                                     cmocka_unit_test(conditions),   cmocka_unit_test(flows)};
+                                     cmocka_unit_test(conditions),   cmocka_unit_test(flows),
+                                     cmocka_unit_test(normalised),   cmocka_unit_test(estimates)};
   return RUN_TESTS(argc, argv, tests);
 }
