@@ -11,127 +11,25 @@ enum { MOST_BLOCK = 256 }; /* rows: an arena that stays in cache */
 
 enum { MOST_INPUTS = 7 }; /* t, z, context, noise, dv, ddiv, dpen, in this order; some may be absent */
 
-typedef struct {
-  RheoVal t, z, context, noise, v, div, pen;
-} Rates;
-
 static RheoVal Rows(RheoProgram program, const char *name, int width)
 {
   return width > 0 ? rx_rows(program, name, width) : RHEO_NONE;
 }
 
-static RheoVal SumSquares(RheoVal x)
-{
-  return rx_sum(rx_square(x), 1);
-}
-
-/* The squared Frobenius norm of dv/dz, or its estimate |e^T dv/dz|^2 averaged over the probes. */
-static RheoVal Frobenius(const Rates *r, int d, int probes)
-{
-  RheoVal sum = RHEO_NONE, row;
-  const int n = rx_exists(r->noise) ? probes : d;
-  for (int k = 0; k < n; k++) {
-    RheoVal direction;
-    if (rx_exists(r->noise)) {
-      direction = rx_slice(r->noise, 1, k * d, (k + 1) * d);
-    } else {
-      double *unit = calloc((size_t)d, sizeof *unit);
-      if (!unit) return rx_fail(r->v.program, "no memory");
-      unit[k] = 1;
-      direction = rx_broadcast(rx_literal(r->v.program, RX_SHAPE(1, d), unit), rx_shape(r->v));
-      free(unit);
-    }
-    rx_vjp(r->v, direction, 1, &r->z, &row);
-    row = SumSquares(row);
-    sum = k ? rx_add(sum, row) : row;
-  }
-  return rx_exists(r->noise) ? rx_scale(sum, 1. / probes) : sum;
-}
-
-static RheoVal Divergence(const Rates *r, int d, int probes)
-{
-  RheoVal sum = RHEO_NONE;
-  if (!rx_exists(r->noise)) return rx_cnf_divergence(r->v, r->z);
-  for (int k = 0; k < probes; k++) {
-    RheoVal part = rx_cnf_divergence_estimate(r->v, r->z, rx_slice(r->noise, 1, k * d, (k + 1) * d));
-    sum = k ? rx_add(sum, part) : part;
-  }
-  return rx_scale(sum, 1. / probes);
-}
-
-/* |dv/dt + (dv/dz) v|^2: what a sample on its way feels. */
-static RheoVal Acceleration(const Rates *r)
-{
-  RheoVal one = rx_fill(r->t.program, rx_shape(r->t), 1);
-  return SumSquares(rx_add(rx_jvp(r->v, r->t, one), rx_jvp(r->v, r->z, r->v)));
-}
-
-/* Squares of the entries of dv/dz that are on its diagonal, or off it. The columns are the ones that the exact divergence
- * takes, so that the compiler keeps one copy of both. */
-static RheoVal Entries(const Rates *r, int d, PetscBool diagonal)
-{
-  RheoVal sum = RHEO_NONE;
-  double *unit = calloc((size_t)d, sizeof *unit), *others = calloc((size_t)d, sizeof *others);
-  if (!unit || !others) sum = rx_fail(r->v.program, "no memory");
-  for (int k = 0; unit && others && k < d; k++) others[k] = 1;
-  for (int k = 0; unit && others && k < d; k++) {
-    unit[k] = 1;
-    others[k] = 0;
-    RheoVal column =
-        rx_jvp(r->v, r->z, rx_broadcast(rx_literal(r->v.program, RX_SHAPE(d), unit), rx_shape(r->v)));
-    RheoVal kept = diagonal ? rx_slice(column, 1, k, k + 1)
-                            : rx_mul(column, rx_literal(r->v.program, RX_SHAPE(d), others));
-    sum = k ? rx_add(sum, SumSquares(kept)) : SumSquares(kept);
-    unit[k] = 0;
-    others[k] = 1;
-  }
-  free(unit);
-  free(others);
-  return sum;
-}
-
-/* |dPhi/dt - |grad Phi|^2 / 2| of v = -grad Phi: zero where paths are straight and Phi is that of optimal transport. */
-static RheoVal HamiltonJacobi(const Rates *r, RheoVal potential)
-{
-  RheoVal rate = rx_reshape(rx_grad(rx_sum_all(potential), r->t), RX_SHAPE(-1));
-  return rx_abs(rx_sub(rate, rx_scale(SumSquares(r->v), 0.5)));
-}
-
-static PetscBool HasPenalty(const RheoAdjointConfig *c)
-{
-  return (PetscBool)(c->kinetic > 0 || c->l1 > 0 || c->jacobian > 0 || c->jacobian_diagonal > 0 ||
-                     c->jacobian_off_diagonal > 0 || c->acceleration > 0 || c->hjb > 0);
-}
-
-static void AddTerm(RheoVal *sum, double weight, RheoVal term)
-{
-  term = rx_scale(term, weight);
-  *sum = rx_exists(*sum) ? rx_add(*sum, term) : term;
-}
-
-static Rates Build(RheoProgram program, RheoCnf cnf, RheoParams params, const char *scope_name,
-                   const RheoAdjointConfig *config, const RheoAdjointField *field, int n_integrals)
+static RheoAdjointRates Build(RheoProgram program, RheoCnf cnf, RheoParams params, const char *scope_name,
+                              const RheoAdjointConfig *config, const RheoAdjointField *field, int n_integrals)
 {
   const RheoScope scope = rx_enter(RheoScopeRoot(program, params, 0), "%s", scope_name);
   const int block = RheoProgramRows(program), probes = config->solve.probes;
-  Rates r = {.div = RHEO_NONE, .pen = RHEO_NONE};
+  RheoAdjointRates r = {.div = RHEO_NONE, .pen = RHEO_NONE};
   r.t = rx_broadcast(rx_input(program, "t", RX_SHAPE(1, 1)), RX_SHAPE(block, 1));
   r.z = Rows(program, "z", field->d);
   r.context = Rows(program, "context", field->c);
   r.noise = Rows(program, "noise", field->noise);
   r.v = rx_cnf_velocity(cnf, scope, r.t, r.z, r.context, RHEO_NONE);
   if (!n_integrals) return r;
-  if (field->log_det) r.div = Divergence(&r, field->d, probes);
-  if (config->kinetic > 0) AddTerm(&r.pen, config->kinetic, SumSquares(r.v));
-  if (config->l1 > 0) AddTerm(&r.pen, config->l1, rx_sum(rx_abs(r.v), 1));
-  if (config->jacobian > 0) AddTerm(&r.pen, config->jacobian, Frobenius(&r, field->d, probes));
-  if (config->jacobian_diagonal > 0)
-    AddTerm(&r.pen, config->jacobian_diagonal, Entries(&r, field->d, PETSC_TRUE));
-  if (config->jacobian_off_diagonal > 0)
-    AddTerm(&r.pen, config->jacobian_off_diagonal, Entries(&r, field->d, PETSC_FALSE));
-  if (config->acceleration > 0) AddTerm(&r.pen, config->acceleration, Acceleration(&r));
-  if (config->hjb > 0)
-    AddTerm(&r.pen, config->hjb, HamiltonJacobi(&r, rx_cnf_potential(cnf, scope, r.t, r.z, r.context)));
+  if (field->log_det) r.div = rx_adjoint_divergence(&r, probes);
+  if (field->penalty) r.pen = rx_adjoint_penalty(cnf, scope, config, &r);
   return r;
 }
 
@@ -160,7 +58,7 @@ static PetscErrorCode CompileRate(RheoAdjointField *field, RheoCnf cnf, RheoPara
 
   PetscFunctionBeginUser;
   PetscCall(RheoProgramCreate(field->block, &program));
-  const Rates r = Build(program, cnf, params, scope_name, config, field, n_integrals);
+  const RheoAdjointRates r = Build(program, cnf, params, scope_name, config, field, n_integrals);
   Keep(out, &n, r.v);
   Keep(out, &n, r.div);
   Keep(out, &n, r.pen);
@@ -177,7 +75,7 @@ static PetscErrorCode CompilePull(RheoAdjointField *field, RheoCnf cnf, RheoPara
 
   PetscFunctionBeginUser;
   PetscCall(RheoProgramCreate(field->block, &program));
-  const Rates r = Build(program, cnf, params, scope_name, config, field, field->n_integrals);
+  const RheoAdjointRates r = Build(program, cnf, params, scope_name, config, field, field->n_integrals);
   RheoVal dv = Rows(program, "dv", field->d), ddiv = Rows(program, "ddiv", field->log_det),
           dpen = Rows(program, "dpen", field->penalty);
   sum = rx_sum_all(rx_mul(r.v, dv));
@@ -218,7 +116,7 @@ PetscErrorCode RheoAdjointFieldCreate(RheoCnf cnf, RheoParams params, const char
   field->d = RheoCnfFeatures(cnf);
   field->c = RheoCnfContext(cnf);
   field->log_det = config->log_det;
-  field->penalty = HasPenalty(config);
+  field->penalty = RheoAdjointHasPenalty(config);
   field->single = (PetscBool)(config->solve.precision == RHEO_SOLVE_SINGLE);
   if (config->solve.divergence != RHEO_DIVERGENCE_EXACT && (config->log_det || config->jacobian > 0))
     field->noise = config->solve.probes * field->d;

@@ -4,6 +4,21 @@
 #include "adjoint.h"
 #include "scheme.h"
 
+/* ---- adjoint_terms.c: what is integrated beside z, as expressions ---- */
+
+typedef struct {
+  RheoVal t, z, context, noise,
+      v;            /* (B, 1), (B, D), (B, C), (B, probes D), (B, D); context and noise may be none */
+  RheoVal div, pen; /* (B) or none */
+} RheoAdjointRates;
+
+/* The trace of dv/dz (B), estimated where there is noise. */
+RheoVal rx_adjoint_divergence(const RheoAdjointRates *rates, int probes);
+/* The weighted sum of regularisers (B), of which there must be one. */
+RheoVal rx_adjoint_penalty(RheoCnf cnf, RheoScope scope, const RheoAdjointConfig *config,
+                           const RheoAdjointRates *rates);
+PetscBool RheoAdjointHasPenalty(const RheoAdjointConfig *config);
+
 /* ---- adjoint_field.c: rates of the augmented state and their vector-Jacobian products ---- */
 
 /* Integrals of the divergence and of the weighted penalties, in this order, each where it is asked for; arrays of them are
