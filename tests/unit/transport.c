@@ -159,7 +159,7 @@ static void check_estimates(RheoTransport t, const double *exact, int n, const d
   }
   print_message("  variance said %.3g, seen %.3g; squared pull of means %.2f\n", said / n, seen / n, pull);
   assert_true(said / n > 1e-4);
-  assert_true(fabs(seen / said - 1) < 0.12);
+  assert_true(fabs(seen / said - 1) < 0.06);
   assert_true(fabs(pull - 1) < 0.5);
 }
 
@@ -176,16 +176,18 @@ static RheoTransport opened(const char *text, const char *path, const char *dive
 }
 
 #define ESTIMATED                                                                                            \
-  "seed: 3\ntarget: {toy: moons, n: 1000}\ntrain: {batch: 100, steps: 200, lr: 1e-2, shards: 2, patience: "  \
-  "0}\n"                                                                                                     \
+  "seed: 3\ntrain: {batch: 100, steps: 200, lr: 1e-2, shards: 2, patience: 0}\n"                             \
   "cnf: {net: {type: mlp, hidden: 24, layers: 2}, time: raw, solve: {divergence: normal, probes: 8}}\n"
 
-/* Of a model that starts from noise, and of one that starts from that model, whose estimate is added. */
+/* Of a model that starts from noise, and of one that starts from that model, whose estimate is added: both contract, so that
+ * probes that they shared would show. */
 static void estimates(void **state)
 {
   (void)state;
   enum { N = 100 };
-  static const char *const texts[] = {ESTIMATED, ESTIMATED "source: {model: est0.h5, rows: 1000}\n"},
+  static const char *const texts[] =
+      {ESTIMATED "target: {toy: moons, n: 1000}\n",
+       ESTIMATED "target: {toy: normal, sd: 0.2, n: 1000}\nsource: {model: est0.h5, rows: 1000}\n"},
                            *const files[] = {"est0.h5", "est1.h5"};
   static double source[2 * N], x[2 * N], exact[N], variance[N];
   for (int k = 0; k < 2; k++) {
