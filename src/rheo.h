@@ -10,6 +10,7 @@
 #include "base/provenance.h"
 #include "base/random.h"
 #include "base/reduce.h"
+#include "base/stop.h"
 #include "base/yaml.h"
 #include "cnf/assignment.h"
 #include "cnf/cnf.h"

@@ -214,15 +214,19 @@ static PetscErrorCode Check(Run *run)
   PetscFunctionBeginUser;
   PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
   if (of_data_set && run->kind && !strcmp(run->kind, "model")) {
+    StopCatch(run, "what is printed is all there is: give the same command again");
     PetscCall(TransportCheck(run));
+    StopRelease();
     PetscFunctionReturn(RHEO_OK);
   }
   RheoInputCheck(run->kind, run->comm, "%s: rheo check needs a model or a file of samples", run->target);
   PetscCall(ReadConfig(run, &config));
+  StopCatch(run, "what is printed is all there is: give the same command again");
   if (!strcmp(run->kind, "model"))
     PetscCall(CheckModel(run, &config, &yaml));
   else
     PetscCall(CheckSamples(run, &config, &yaml));
+  StopRelease();
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -84,6 +84,14 @@ static PetscErrorCode Truncate(Run *run, Study *study, RheoPosterior *posterior,
   PetscFunctionReturn(RHEO_OK);
 }
 
+static const char *WhatIsKept(const Run *run)
+{
+  char text[PETSC_MAX_PATH_LEN + 128];
+  snprintf(text, sizeof text, "what %s holds is kept: give the same command again for the rest",
+           run->config.output);
+  return RheoIntern(text);
+}
+
 static PetscErrorCode Infer(Run *run)
 {
   RheoYaml yaml = RheoYamlStdout(run->comm);
@@ -99,7 +107,9 @@ static PetscErrorCode Infer(Run *run)
   PetscFunctionBeginUser;
   PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
   if (of_data_set) {
+    StopCatch(run, WhatIsKept(run));
     PetscCall(TransportInfer(run));
+    StopRelease();
     PetscFunctionReturn(RHEO_OK);
   }
   PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
@@ -107,6 +117,7 @@ static PetscErrorCode Infer(Run *run)
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
   PetscCall(SetUp(run, &study, &posterior));
   PetscCall(SafeguardOpen(run));
+  StopCatch(run, WhatIsKept(run));
   if (!data.file.n) PetscCall(Truncate(run, &study, &posterior, &rounds));
   if (!data.file.n) PetscCall(SimulateToFile(run, &study, RunPath(run, "data.h5")));
   PetscCall(TrainFromFiles(run, &data.file, RunPath(run, "model.h5"), &posterior));
@@ -129,6 +140,7 @@ static PetscErrorCode Infer(Run *run)
   PetscCall(SamplesFree(&samples));
   PetscCall(RheoPosteriorDestroy(&posterior));
   PetscCall(StudyDestroy(&study));
+  StopRelease();
   PetscFunctionReturn(RHEO_OK);
 }
 

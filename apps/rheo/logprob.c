@@ -109,9 +109,11 @@ static PetscErrorCode Logprob(Run *run)
   PetscBool of_data_set, estimated;
 
   PetscFunctionBeginUser;
+  StopCatch(run, "nothing is written, the model is as it was: give the same command again");
   PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
   if (of_data_set) {
     PetscCall(TransportLogprob(run));
+    StopRelease();
     PetscFunctionReturn(RHEO_OK);
   }
   RheoInputCheck(run->is_file && !strcmp(run->kind, "model"), run->comm,
@@ -126,6 +128,7 @@ static PetscErrorCode Logprob(Run *run)
   PetscCall(RheoSimulatorPin(run->deck, study.c));
   PetscCall(
       RheoPosteriorEstimateLogProb(posterior, n, theta, x, PETSC_TRUE, (uint64_t)seed.seed, log_prob, error));
+  PetscCall(RheoStopCheck(run->comm, "while densities were computed"));
   PetscCall(LogprobErrors(run, n, log_prob, error, &estimated));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   PetscCall(
@@ -137,6 +140,7 @@ static PetscErrorCode Logprob(Run *run)
   PetscCall(PetscFree(theta));
   PetscCall(StudyDestroy(&study));
   PetscCall(RheoPosteriorDestroy(&posterior));
+  StopRelease();
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -18,9 +18,10 @@ static PetscErrorCode Help(void)
                         RheoVersion()));
   for (int i = 0; Verbs[i]; i++)
     PetscCall(PetscPrintf(PETSC_COMM_WORLD, "  %-10s %s\n", Verbs[i]->name, Verbs[i]->summary));
-  PetscCall(PetscPrintf(
-      PETSC_COMM_WORLD,
-      "\nexit status: 0 done, 2 a mistake in the input, 3 stopped by a signal, 1 anything else\n"));
+  PetscCall(
+      PetscPrintf(PETSC_COMM_WORLD,
+                  "\nexit status: 0 done, 2 a mistake in the input, 3 stopped by a signal or ahead of a time "
+                  "limit, 1 anything else\n"));
   PetscFunctionReturn(RHEO_OK);
 }
 

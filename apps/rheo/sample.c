@@ -12,9 +12,11 @@ static PetscErrorCode Sample(Run *run)
   PetscBool of_data_set;
 
   PetscFunctionBeginUser;
+  StopCatch(run, "nothing is written, the model is as it was: give the same command again");
   PetscCall(RheoTransportIsDeck(run->deck, &of_data_set));
   if (of_data_set) {
     PetscCall(TransportSample(run));
+    StopRelease();
     PetscFunctionReturn(RHEO_OK);
   }
   RheoInputCheck(run->is_file && !strcmp(run->kind, "model"), run->comm,
@@ -34,6 +36,7 @@ static PetscErrorCode Sample(Run *run)
   PetscCall(SamplesFree(&samples));
   PetscCall(StudyDestroy(&study));
   PetscCall(RheoPosteriorDestroy(&posterior));
+  StopRelease();
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -25,8 +25,7 @@ PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior
   RheoRange(run->comm, s->n, &begin, &end);
   PetscCall(PetscMalloc2((end - begin) * d, &theta, end - begin, &log_prob));
   PetscCall(RheoEventBegin(RHEO_EVENT_SAMPLE));
-  PetscCall(RheoPosteriorSample(posterior, s->observation, (uint64_t)config.seed, (uint64_t)begin,
-                                end - begin, theta, log_prob));
+  PetscCall(StopSample(run, posterior, s->observation, (uint64_t)config.seed, begin, end, theta, log_prob));
   PetscCall(RheoEventEnd(RHEO_EVENT_SAMPLE));
   PetscCall(RheoGatherRows(run->comm, end - begin, d, theta, s->theta));
   PetscCall(RheoGatherRows(run->comm, end - begin, 1, log_prob, s->log_prob));

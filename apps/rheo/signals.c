@@ -14,6 +14,7 @@ static const char note[] =
 static volatile sig_atomic_t pending, speaks;
 static struct timespec first; /* written before pending is set */
 static struct sigaction before[N_SIGNALS];
+static int depth; /* Catches that have not been Released */
 
 static void Handle(int number)
 {
@@ -38,6 +39,7 @@ void SignalsCatch(void)
   struct sigaction action;
   PetscMPIInt rank;
 
+  if (depth++) return;
   MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
   speaks = rank == 0;
   memset(&action, 0, sizeof action);
@@ -51,6 +53,7 @@ void SignalsCatch(void)
 
 void SignalsRelease(void)
 {
+  if (--depth) return;
   for (int i = 0; i < N_SIGNALS; i++) sigaction(numbers[i], &before[i], NULL);
 }
 

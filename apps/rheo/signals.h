@@ -14,10 +14,10 @@
 #pragma once
 #include <rheo.h>
 
-/* From now on a signal is noted, with a line on stderr from rank 0; other verbs keep the system's behaviour. Not collective;
- * MPI must be running. */
+/* From now on a signal is noted, with a line on stderr from rank 0; other verbs keep the system's behaviour. Parts of a
+ * verb may catch them within a verb that does. Not collective; MPI must be running. */
 void SignalsCatch(void);
-/* The handlers that were there before. What was noted stays noted, for the next stage of a run. Not collective. */
+/* Where all that were caught are released: the handlers that were there before. What was noted stays noted, for the next stage of a run. Not collective. */
 void SignalsRelease(void);
 
 PetscBool SignalsPending(void); /* on this rank. Not collective */

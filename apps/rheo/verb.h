@@ -109,6 +109,14 @@ PetscErrorCode SafeguardRelease(Run *run, const char *path);
 /* When all is done: takes away the checkpoints in DIR/NAME; NAME "" for DIR itself. */
 PetscErrorCode SafeguardClose(Run *run, const char *name);
 
+/* From Catch on SIGTERM, SIGINT and SIGUSR1 end what asks (base/stop.h) with RHEO_STOPPED and a line that ends with rest, which says what
+ * is kept and how to go on and must stay, as run must; trainings and simulations within say it themselves. Not collective. */
+void StopCatch(Run *run, const char *rest);
+void StopRelease(void);
+/* RheoPosteriorSample of rows begin .. end - 1, this rank's share, which may be stopped so. Collective. */
+PetscErrorCode StopSample(Run *run, RheoPosterior posterior, const double *x, uint64_t seed, int64_t begin,
+                          int64_t end, double *theta, double *log_prob);
+
 /* Prior, simulator and derived quantities of a deck. A study of a model that only answers has no simulator (NULL; c is
  * the model's), so that a model can be asked where its simulator is not. */
 typedef struct {

@@ -1,4 +1,5 @@
 /* Asking a posterior: samples and densities. Nothing here communicates. */
+#include "../base/stop.h"
 #include "posterior_impl.h"
 #include <math.h>
 
@@ -66,12 +67,13 @@ PetscErrorCode RheoPosteriorEstimateLogProb(RheoPosterior p, int64_t n, const do
   const int64_t most = PetscMin(n, PIECE);
   double *score, *change;
   float *context;
+  PetscBool stop = PETSC_FALSE;
 
   PetscFunctionBeginUser;
   if (n < 1) PetscFunctionReturn(RHEO_OK);
   PetscCall(PetscMalloc3(most * p->d, &score, most, &change, shared ? p->c : most * p->c, &context));
   if (shared) PetscCall(RheoPosteriorObserve(p, x, context));
-  for (int64_t first = 0; first < n; first += most) {
+  for (int64_t first = 0; first < n && !stop; first += most) {
     const RheoDensityRows rows = {.n = PetscMin(most, n - first),
                                   .context = context,
                                   .shared = shared,
@@ -85,6 +87,7 @@ PetscErrorCode RheoPosteriorEstimateLogProb(RheoPosterior p, int64_t n, const do
     for (int64_t i = 0; i < rows.n; i++) log_prob[first + i] = change[i] + log_prob[first + i];
     for (int64_t i = 0; variance && i < rows.n; i++)
       if (isinf(change[i])) variance[first + i] = 0; /* outside the prior, whatever the density */
+    PetscCall(RheoStopPoll(&stop));
   }
   PetscCall(PetscFree3(score, change, context));
   PetscFunctionReturn(RHEO_OK);

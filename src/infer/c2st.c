@@ -2,6 +2,7 @@
 #include "c2st.h"
 #include "../base/event.h"
 #include "../base/random.h"
+#include "../base/stop.h"
 #include "../program/plan.h"
 #include "../train/train.h"
 #include <math.h>
@@ -181,6 +182,7 @@ PetscErrorCode RheoC2st(MPI_Comm comm, int d, int64_t n_x, const double *x, int6
   Sets s = {.d = d, .hidden = 10 * d, .n = 2 * each, .seed = seed};
   double mine[FOLDS] = {0}, all[FOLDS];
   PetscMPIInt rank, size;
+  PetscBool stop = PETSC_FALSE;
   int finite = 1;
 
   PetscFunctionBeginUser;
@@ -195,7 +197,11 @@ PetscErrorCode RheoC2st(MPI_Comm comm, int d, int64_t n_x, const double *x, int6
   PetscCallMPI(MPI_Comm_size(comm, &size));
   PetscCall(PetscMalloc2(s.n * d, &s.x, s.n, &s.y));
   PetscCall(Mix(&s, each, x, y));
-  for (int fold = rank; fold < FOLDS; fold += size) PetscCall(Fold(&s, fold, &mine[fold]));
+  for (int fold = rank; fold < FOLDS && !stop; fold += size) {
+    PetscCall(Fold(&s, fold, &mine[fold]));
+    PetscCall(RheoStopPoll(&stop));
+  }
+  PetscCall(RheoStopCheck(comm, "in the classifier test"));
   PetscCall(PetscFree2(s.x, s.y));
   /* Each entry comes from one rank and is zero elsewhere, so that this sum is exact. */
   PetscCallMPI(MPI_Allreduce(mine, all, FOLDS, MPI_DOUBLE, MPI_SUM, comm));

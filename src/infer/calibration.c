@@ -2,6 +2,7 @@
 #include "calibration.h"
 #include "../base/event.h"
 #include "../base/log.h"
+#include "../base/stop.h"
 #include "summary.h"
 #include <math.h>
 
@@ -65,12 +66,13 @@ static PetscErrorCode RankShare(Ranker *r, RheoPrior prior, RheoSimulator simula
   double *theta, *x, *ranks, truth[GROUP], density[GROUP];
   int8_t status[GROUP];
   char(*message)[256];
+  PetscBool stop = PETSC_FALSE;
 
   PetscFunctionBeginUser;
   *n_out = 0;
   PetscCall(
       PetscMalloc4(GROUP * d, &theta, GROUP * c, &x, GROUP * d, &ranks, RHEO_SIMULATION_STATUSES, &message));
-  for (int64_t first = begin; first < end; first += GROUP) {
+  for (int64_t first = begin; first < end && !stop; first += GROUP) {
     const int n = (int)PetscMin(GROUP, end - first);
     PetscCall(RheoSimulate(simulator, prior, r->seed, CheckFirst + (uint64_t)first, n, 1, theta, x, status,
                            message));
@@ -84,6 +86,7 @@ static PetscErrorCode RankShare(Ranker *r, RheoPrior prior, RheoSimulator simula
       row[d + 1] = (double)(first + i);
       ++*n_out;
     }
+    PetscCall(RheoStopPoll(&stop));
   }
   PetscCall(PetscFree4(theta, x, ranks, message));
   PetscFunctionReturn(RHEO_OK);
@@ -176,6 +179,7 @@ PetscErrorCode RheoCalibrateConditional(MPI_Comm comm, const RheoConditional *q,
   PetscCall(PetscMalloc4(PIECE * q->c, &r.x, PIECE * d, &r.theta, PIECE, &r.log_prob, PIECE, &r.index));
   PetscCall(RankShare(&r, prior, simulator, begin, end, mine, &count));
   PetscCall(PetscFree4(r.x, r.theta, r.log_prob, r.index));
+  PetscCall(RheoStopCheck(comm, "in the calibration"));
   PetscCall(Collect(comm, config, d, mine, count, c, &id));
   PetscCall(PetscFree(mine));
   const long long n = c->n;

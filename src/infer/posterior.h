@@ -63,7 +63,8 @@ PetscErrorCode RheoPosteriorSample(RheoPosterior posterior, const double *x, uin
 PetscErrorCode RheoPosteriorSampleRows(RheoPosterior posterior, int64_t n, const double *x, uint64_t seed,
                                        const uint64_t *index, double *theta, double *log_prob);
 /* log q(theta_i | x_i): theta (n, D), x (n, C), or one x for all where shared. -infinity outside the prior.
- * What is not finite in x: as for sampling. Not collective. */
+ * What is not finite in x: as for sampling. A rank that is asked to stop (base/stop.h) leaves the rest: RheoStopCheck has to follow
+ * where there is a hook. Not collective. */
 PetscErrorCode RheoPosteriorLogProb(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                     PetscBool shared, double *log_prob);
 /* The same where a continuous flow's divergence is estimated (cnf.solve.divergence): seed of the probes, and variance (n) of

@@ -1,6 +1,7 @@
 /* Posterior predictive check. */
 #include "../base/event.h"
 #include "../base/log.h"
+#include "../base/stop.h"
 #include "calibration.h"
 #include "summary.h"
 #include <math.h>
@@ -18,24 +19,47 @@ static int64_t Column(int64_t n, int c, const double *x, int k, double *column)
   return m;
 }
 
+/* Rows begin .. end - 1, in pieces that grow while they take less than some tenths of a second, so that a request to stop is heard
+ * soon and a fast simulator is not called too often. theta from row begin on, x from row 0. */
+static PetscErrorCode SimulateShare(RheoPosterior posterior, RheoSimulator simulator, uint64_t seed,
+                                    int64_t begin, int64_t end, double *theta, double *x)
+{
+  const int d = RheoPosteriorSize(posterior), c = RheoPosteriorDataSize(posterior);
+  PetscBool stop = PETSC_FALSE;
+  int64_t piece = 8, n;
+  int8_t *status;
+  char(*message)[256];
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc2(end - begin, &status, RHEO_SIMULATION_STATUSES, &message));
+  for (int64_t first = begin; first < end && !stop; first += n) {
+    const double start = MPI_Wtime();
+    n = PetscMin(piece, end - first);
+    PetscCall(RheoSimulate(simulator, RheoPosteriorPrior(posterior), seed, PredictiveFirst + (uint64_t)first,
+                           n, 0, theta + (first - begin) * d, x + first * c, status, message));
+    if (MPI_Wtime() - start < 0.1) piece *= 2;
+    PetscCall(RheoStopPoll(&stop));
+  }
+  PetscCall(PetscFree2(status, message));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 /* All simulated rows on every rank, in order. */
 static PetscErrorCode SimulateAll(MPI_Comm comm, RheoPosterior posterior, RheoSimulator simulator,
                                   uint64_t seed, int64_t n, const double *theta, double *x)
 {
   const int d = RheoPosteriorSize(posterior), c = RheoPosteriorDataSize(posterior);
   int64_t begin, end;
-  int8_t *status;
-  char(*message)[256];
   double *t;
 
   PetscFunctionBeginUser;
   RheoRange(comm, n, &begin, &end);
-  PetscCall(PetscMalloc3(end - begin, &status, RHEO_SIMULATION_STATUSES, &message, (end - begin) * d, &t));
+  PetscCall(PetscMalloc1((end - begin) * d, &t));
   PetscCall(PetscArraycpy(t, theta + begin * d, (end - begin) * d));
-  PetscCall(RheoSimulate(simulator, RheoPosteriorPrior(posterior), seed, PredictiveFirst + (uint64_t)begin,
-                         end - begin, 0, t, x + begin * c, status, message));
+  PetscCall(SimulateShare(posterior, simulator, seed, begin, end, t, x));
+  PetscCall(RheoStopCheck(comm, "in the predictive check"));
   PetscCall(RheoGatherRows(comm, end - begin, c, x + begin * c, x));
-  PetscCall(PetscFree3(status, message, t));
+  PetscCall(PetscFree(t));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -1,6 +1,7 @@
 /* Asking a transport: samples, densities, paths, and how good they are. Ranks take whole groups of rows, so that rows share
  * their adaptive steps with the same mates on any number of ranks. */
 #include "../base/reduce.h"
+#include "../base/stop.h"
 #include "distance.h"
 #include "transport_impl.h"
 #include <gsl/gsl_linalg.h>
@@ -38,6 +39,21 @@ static PetscErrorCode MergeReports(RheoTransport t, int64_t begin, RheoSolveRepo
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Takes the report on rows that begin at row first into that on all of a rank's. */
+static void AddReport(RheoSolveReport *all, const RheoSolveReport *some, int64_t first)
+{
+  if (all->failed < 0 && some->failed >= 0) {
+    all->failed = first + some->failed;
+    all->status = some->status;
+    all->t = some->t;
+    all->dt = some->dt;
+  }
+  all->n_failed += some->n_failed;
+  all->steps += some->steps;
+  all->rejected += some->rejected;
+  all->evaluations += some->evaluations;
+}
+
 /* What this rank solves: its rows, their context, their numbers. */
 typedef struct {
   int64_t begin, end, n;
@@ -45,6 +61,8 @@ typedef struct {
   uint64_t *index;
   RheoSolver solver;
   RheoSolveRows rows;
+  int c, d;
+  int64_t at_once; /* rows between two questions whether to stop: whole groups */
 } Piece;
 
 static PetscErrorCode PieceCreate(RheoTransport t, const RheoTransportRows *rows,
@@ -53,13 +71,15 @@ static PetscErrorCode PieceCreate(RheoTransport t, const RheoTransportRows *rows
   const int c = RheoDataSetContextSize(t->target), m = RheoDataSetConditions(t->target);
 
   PetscFunctionBeginUser;
-  *p = (Piece){0};
+  *p = (Piece){.c = c, .d = RheoTransportSize(t), .at_once = 4096};
   RheoInputCheck(!m || rows->condition, t->comm,
                  "the model is conditional: %d condition%s for each row needed", m, m > 1 ? "s" : "");
   if (t->continuous) {
     PetscCall(RheoSolverCreate(RheoDensityModel(t->density)->cnf, RheoDensityParams(t->density),
                                RheoDensityScope(t->density), solve ? solve : &t->solve, &p->solver));
     PetscCall(RheoSolverSetValues(p->solver, RheoDensityValues(t->density)));
+    const int64_t group = solve ? solve->group : t->solve.group;
+    p->at_once = PetscMax(1, p->at_once / group) * group;
     RheoSolverRange(p->solver, t->comm, rows->n, &p->begin, &p->end);
   } else {
     RheoRange(t->comm, rows->n, &p->begin, &p->end);
@@ -80,15 +100,77 @@ static PetscErrorCode PieceDestroy(Piece *p)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* A flow's rows, for RheoDensitySample and RheoDensityLogProb. */
-static PetscErrorCode FlowRows(RheoTransport t, const Piece *p, float **context, RheoDensityRows *rows)
+/* Rows of a piece from first on, as many as are worked on at a time. */
+static RheoSolveRows Next(const Piece *p, int64_t first)
 {
-  const int64_t size = p->n * RheoDataSetContextSize(t->target);
+  return (RheoSolveRows){PetscMin(p->at_once, p->n - first), p->c ? p->context + first * p->c : NULL,
+                         p->rows.seed, p->index + first};
+}
+
+/* A flow's rows, for RheoDensitySample and RheoDensityLogProb. */
+static PetscErrorCode FlowRows(const Piece *p, const RheoSolveRows *some, float **context,
+                               RheoDensityRows *rows)
+{
+  const int64_t size = some->n * p->c;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1(size, context));
-  for (int64_t i = 0; i < size; i++) (*context)[i] = (float)p->context[i];
-  *rows = (RheoDensityRows){.n = p->n, .context = *context, .seed = p->rows.seed, .index = p->index};
+  for (int64_t i = 0; i < size; i++) (*context)[i] = (float)some->context[i];
+  *rows = (RheoDensityRows){.n = some->n, .context = *context, .seed = some->seed, .index = some->index};
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* source (n, D), x (n, D), log_prob (n) or NULL: of this rank's rows. May be stopped: RheoStopCheck has to follow. */
+static PetscErrorCode SamplePiece(RheoTransport t, const Piece *p, const double *source, double *x,
+                                  double *log_prob, RheoSolveReport *report)
+{
+  PetscBool stop = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  for (int64_t first = 0; first < p->n && !stop; first += p->at_once) {
+    const RheoSolveRows some = Next(p, first);
+    double *log_some = log_prob ? log_prob + first : NULL;
+    RheoSolveReport own = {.failed = -1};
+    if (t->continuous) {
+      PetscCall(RheoSolverSample(p->solver, &some, source + first * p->d, x + first * p->d, log_some, &own));
+    } else {
+      RheoDensityRows flow;
+      float *context;
+      PetscCall(FlowRows(p, &some, &context, &flow));
+      PetscCall(RheoDensitySample(t->density, &flow, x + first * p->d, log_some));
+      PetscCall(PetscFree(context));
+    }
+    AddReport(report, &own, first);
+    PetscCall(RheoStopPoll(&stop));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* x (n, D), log_prob (n), its variance (n), source (n, D), where a continuous flow's come from: likewise. */
+static PetscErrorCode LogProbPiece(RheoTransport t, const Piece *p, const double *x, double *log_prob,
+                                   double *variance, double *source, RheoSolveReport *report)
+{
+  PetscBool stop = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  for (int64_t first = 0; first < p->n && !stop; first += p->at_once) {
+    const RheoSolveRows some = Next(p, first);
+    RheoSolveReport own = {.failed = -1};
+    if (t->continuous) {
+      PetscCall(RheoSolverLogProb(p->solver, &some, x + first * p->d, log_prob + first, variance + first,
+                                  source + first * p->d, &own));
+      for (int64_t i = 0; t->solve.divergence == RHEO_DIVERGENCE_EXACT && i < some.n; i++)
+        variance[first + i] = 0;
+    } else {
+      RheoDensityRows flow;
+      float *context;
+      PetscCall(FlowRows(p, &some, &context, &flow));
+      PetscCall(RheoDensityLogProb(t->density, &flow, x + first * p->d, log_prob + first, variance + first));
+      PetscCall(PetscFree(context));
+    }
+    AddReport(report, &own, first);
+    PetscCall(RheoStopPoll(&stop));
+  }
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -107,15 +189,8 @@ PetscErrorCode RheoTransportSample(RheoTransport t, const RheoTransportRows *row
   PetscCall(PieceCreate(t, rows, solve, &p));
   PetscCall(PetscMalloc1(p.n * d, &mine));
   if (log_prob) PetscCall(PetscMalloc1(p.n, &log_mine));
-  if (t->continuous) {
-    PetscCall(RheoSolverSample(p.solver, &p.rows, rows->source + p.begin * d, mine, log_mine, &own));
-  } else {
-    RheoDensityRows flow;
-    float *context;
-    PetscCall(FlowRows(t, &p, &context, &flow));
-    PetscCall(RheoDensitySample(t->density, &flow, mine, log_mine));
-    PetscCall(PetscFree(context));
-  }
+  PetscCall(SamplePiece(t, &p, t->continuous ? rows->source + p.begin * d : NULL, mine, log_mine, &own));
+  PetscCall(RheoStopCheck(t->comm, "while samples were drawn"));
   PetscCall(RheoGatherRows(t->comm, p.n, d, mine, x));
   if (log_prob) {
     PetscCall(RheoGatherRows(t->comm, p.n, 1, log_mine, log_prob));
@@ -150,16 +225,8 @@ PetscErrorCode RheoTransportEstimateLogProb(RheoTransport t, const RheoTransport
                  "a model that starts from a data set has no density: nobody knows that of the source");
   PetscCall(PieceCreate(t, rows, NULL, &p));
   PetscCall(PetscMalloc4(p.n, &mine, p.n, &spread, p.n * d, &source, rows->n * d, &from));
-  if (t->continuous) {
-    PetscCall(RheoSolverLogProb(p.solver, &p.rows, x + p.begin * d, mine, spread, source, &own));
-    for (int64_t i = 0; t->solve.divergence == RHEO_DIVERGENCE_EXACT && i < p.n; i++) spread[i] = 0;
-  } else {
-    RheoDensityRows flow;
-    float *context;
-    PetscCall(FlowRows(t, &p, &context, &flow));
-    PetscCall(RheoDensityLogProb(t->density, &flow, x + p.begin * d, mine, spread));
-    PetscCall(PetscFree(context));
-  }
+  PetscCall(LogProbPiece(t, &p, x + p.begin * d, mine, spread, source, &own));
+  PetscCall(RheoStopCheck(t->comm, "while densities were computed"));
   PetscCall(RheoGatherRows(t->comm, p.n, 1, mine, log_prob));
   if (variance) PetscCall(RheoGatherRows(t->comm, p.n, 1, spread, variance));
   if (t->base) PetscCall(RheoGatherRows(t->comm, p.n, d, source, from));
@@ -213,6 +280,7 @@ static PetscErrorCode PathEnergies(RheoTransport t, const RheoTransportRows *row
     some.condition = m ? rows->condition + first * m : NULL;
     some.first = rows->first + (uint64_t)first;
     PetscCall(RheoTransportPath(t, &some, solve, steps + 1, times, path, NULL));
+    PetscCall(RheoStopCheck(t->comm, "while paths were measured"));
     for (int64_t i = 0; i < some.n; i++) {
       energy[first + i] = 0;
       for (int k = 0; k < steps; k++)
@@ -330,6 +398,7 @@ static PetscErrorCode Distances(RheoTransport t, int64_t n, const double *x, con
 
   PetscFunctionBeginUser;
   PetscCall(RheoWasserstein(t->comm, d, n, x, target, &m->w2));
+  PetscCall(RheoStopCheck(t->comm, "in the check"));
   PetscCall(RheoSlicedWasserstein(t->comm, d, n, x, n, target, DIRECTIONS, t->seed, &m->sliced_w2));
   PetscCall(RheoMmd(t->comm, d, few, x, few, target, 0, &m->mmd));
   PetscCall(RheoEnergyDistance(t->comm, d, few, x, few, target, &m->energy_distance));
