@@ -42,16 +42,19 @@ kept() { cat "$1"/data.h5.parts/* 2> /dev/null | wc -c; }
 [ "$(calls)" = 1200 ] || fail "a whole run makes $(calls) simulations"
 [ ! -e whole/data.h5.parts ] || fail "a whole run leaves parts behind"
 
-# kill -9 of all ranks, then of one, at odd moments.
+# kill -9 of all ranks, then of one, the last and the first in turn, at odd moments.
 : > calls
 kills=0
-for ranks in 3 1 2 4 2 3; do
+for ranks in 3 2 1 4 2 3; do
   before=$(kept killed)
   start $ranks killed
   progress "$before" killed
   sleep 0.0$((RANDOM % 10))
   pids=$(pgrep -P $job -x rheo || true)
-  [ $((kills % 2)) = 0 ] || pids=${pids%%[!0-9]*}
+  case $((kills % 4)) in
+    1) pids=${pids##*[!0-9]} ;; # of the higher ranks
+    3) pids=${pids%%[!0-9]*} ;;
+  esac
   # shellcheck disable=SC2086
   kill -9 $pids 2> /dev/null || true
   if wait $job 2> /dev/null; then break; fi
