@@ -37,6 +37,31 @@ h5repack -f SHUF -f GZIP=4 -l CHUNK=1000x4 one/data.h5 packed.h5 2> /dev/null &&
   [ "$(train packed 2 -data_file packed.h5)" = "$memory" ] || fail "a compressed file trains another model"
 }
 
+# ---- Stopped within windows and continued, on other numbers of ranks ----
+few="-train_window 1k -train_epochs 15 -train_patience 0 -data_file one/data.h5"
+expected=$(train never 1 $few -data_stream yes)
+[ "$(train held 2 $few -data_stream no)" = "$expected" ] || fail "windows of 1k rows that stream train another model"
+for limit in 1e-4 1e-4; do # after a step each
+  mpi 2 "$rheo" train deck.yaml -output again $few -data_stream yes -train_time_limit $limit > out 2> again.err
+  [ $? = 3 ] || fail "a time limit does not stop a streamed training: $(cat again.err)"
+done
+(exec "$RHEO_MPIEXEC" --oversubscribe -n 3 "$rheo" train deck.yaml -output again $few -data_stream yes -train_checkpoint 7 > out 2> again.err) &
+job=$!
+for _ in $(seq 600); do
+  case $(ls again/checkpoint 2> /dev/null | tail -n 1) in step*[1-9][0-9].checkpoint) break ;; esac
+  sleep 0.02
+done
+kill -USR1 $job 2> /dev/null
+wait $job
+[ $? = 3 ] || fail "a signal does not stop a streamed training: $(cat again.err)"
+grep -q "again/checkpoint/step.*: training continues" again.err || fail "a streamed training did not go on after a time limit"
+step=$(sed -n 's/.*stopped by a signal after step \([0-9]*\);.*/\1/p' again.err)
+[ "${step:-0}" -ge 10 ] || fail "stopped after step ${step:-none}"
+[ "$(train again 2 $few -data_stream yes)" = "$expected" ] || fail "a streamed training that was stopped gives another model"
+grep -q "again/checkpoint/step0*$step.checkpoint: training continues" again.err || fail "not from step $step: $(cat again.err)"
+cmp never/model.h5 again/model.h5 || fail "other bytes after a streamed training was stopped"
+echo "streamed, stopped after steps 1, 2 and $step, on 2, 2 and 3 ranks: the same model"
+
 # ---- Columns of others, in two files ----
 awk 'BEGIN { srand(2); print "w,a,b,c,d,x1,x2,x3,x4"
   for (i = 0; i < 2000; i++) { printf "%d", 1 + i % 3; for (k = 0; k < 8; k++) printf ",%.6f", rand() - rand(); print "" } }' > all.csv
