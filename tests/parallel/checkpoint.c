@@ -295,13 +295,19 @@ static int IsGood(const char *path)
   return !why;
 }
 
-static void Continues(uint64_t expected, int64_t steps_left)
+/* On all ranks or on one. */
+static void ContinuesOn(int alone, uint64_t expected, int64_t steps_left)
 {
   uint64_t sum = 0;
   Asked asked = {0};
-  OK(RunOn(0, &settings[0], 0, &asked, &sum));
+  OK(RunOn(alone, &settings[0], 0, &asked, &sum));
   assert_true(sum == expected);
-  assert_int_equal(asked.calls, steps_left);
+  if (!alone || !rank) assert_int_equal(asked.calls, steps_left);
+}
+
+static void Continues(uint64_t expected, int64_t steps_left)
+{
+  ContinuesOn(0, expected, steps_left);
 }
 
 static int64_t StepsOf(const Setting *s)
@@ -338,7 +344,7 @@ static void TestCutOff(void **state)
   for (int k = 0; k < 2; k++) free(at[k].bytes);
 }
 
-/* 200 bytes that have changed, each alone and all together. */
+/* 200 bytes that have changed, each alone and all together: found, and the one before is gone on from. */
 static void TestFlipped(void **state)
 {
   const int64_t total = StepsOf(&settings[0]);
@@ -348,7 +354,6 @@ static void TestFlipped(void **state)
   OK(RunCase(PETSC_COMM_WORLD, &settings[0], NULL, &expected));
   StopAtSeven(at);
   for (uint64_t i = 0; i < 201; i++) {
-    const int whole = i % 50 == 0;
     if (!rank) {
       for (uint64_t k = 0; k < (i < 200 ? 1 : 200); k++) {
         RheoStream stream = RheoStreamMake(4, RHEO_STREAM_TEST, 0, i < 200 ? i : k);
@@ -365,8 +370,8 @@ static void TestFlipped(void **state)
       }
     }
     MPI_Barrier(PETSC_COMM_WORLD);
-    if (whole) Continues(expected, total - 6);
-    if (whole) Clear();
+    ContinuesOn(i % 20 != 0, expected, total - 6); /* ranks that share a core are slow, and add nothing */
+    Clear();
   }
   for (int k = 0; k < 2; k++) free(at[k].bytes);
 }
