@@ -90,7 +90,7 @@ PetscErrorCode Schema(int *n, const RheoSection **sections);
 /* Opens the target: a deck (.yaml, .yml) or a file of Rheo's, whose deck it takes; applies the command line,
  * checks all keys, makes the output folder. Collective. */
 PetscErrorCode RunOpen(Run *run);
-PetscErrorCode RunClose(Run *run);                     /* run.yaml */
+PetscErrorCode RunClose(Run *run);
 const char *RunPath(const Run *run, const char *name); /* DIR/name, interned */
 PetscBool EndsWith(const char *text, const char *end);
 /* Whether access() lets rank 0 have it so: mode F_OK, R_OK, ... Collective. */
@@ -186,6 +186,7 @@ void PrintLogprob(RheoYaml *yaml, int64_t n, const double *log_prob,
 void PrintSummary(RheoYaml *yaml, const char *name, RheoSummary summary);
 
 /* ---- pieces of rheo info ---- */
+PetscErrorCode InfoTable(Run *run, RheoYaml *yaml); /* a data set, samples */
 PetscErrorCode InfoModel(Run *run, RheoYaml *yaml);
 /* A series, run.yaml, a checkpoint, a folder or a deck. */
 PetscErrorCode InfoOther(Run *run, RheoYaml *yaml);

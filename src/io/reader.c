@@ -38,6 +38,7 @@ static PetscErrorCode OpenOne(MPI_Comm comm, const char *path, const char *kind,
                f->table->n < 0 || RheoTableReadAll(f->file, f->table, &f->checksum, &rest) ||
                RheoTableRestChecksum(f->table) != rest;
   f->n = f->table->n;
+  f->table->checksum = f->checksum;
   for (int b = 0; !status && b < f->table->n_blocks; b++) {
     f->set[b] = H5Dopen2(f->file, f->table->block[b].name, H5P_DEFAULT);
     if (f->set[b] < 0) status = -1;
@@ -127,6 +128,7 @@ static PetscErrorCode OpenAll(RheoReader r, int n_paths, const char *const *path
   PetscCall(RheoAgree(r->comm, plain, &r->plain));
   r->all = *r->file[0].table;
   r->all.n = r->file[n_paths - 1].begin + r->file[n_paths - 1].n;
+  if (n_paths > 1) r->all.checksum = 0;
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -279,10 +281,11 @@ static PetscErrorCode ScanPart(RheoReader r, int64_t f, int64_t begin, int64_t e
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoReaderScan(RheoReader r, RheoReaderVisit visit, void *context)
+/* This rank's rows are [begin, end). */
+static PetscErrorCode Scan(RheoReader r, int64_t begin, int64_t end, RheoReaderVisit visit, void *context)
 {
   double *value[RHEO_TABLE_BLOCKS];
-  int64_t begin, end, width = 0;
+  int64_t width = 0;
   PetscBool good = PETSC_TRUE;
   const char *unfit = NULL;
   uint64_t *sum;
@@ -293,7 +296,6 @@ PetscErrorCode RheoReaderScan(RheoReader r, RheoReaderVisit visit, void *context
   const int64_t most = PetscMax(1, PIECE_BYTES / (8 * PetscMax(1, width)));
   for (int b = 0; b < r->all.n_blocks; b++) PetscCall(PetscMalloc1(most * r->all.block[b].width, &value[b]));
   PetscCall(PetscCalloc1(r->n_files, &sum));
-  RheoRange(r->comm, r->all.n, &begin, &end);
   for (int f = 0; f < r->n_files; f++)
     PetscCall(ScanPart(r, f, PetscMax(begin, r->file[f].begin),
                        PetscMin(end, r->file[f].begin + r->file[f].n), value, most, visit, context, &sum[f],
@@ -308,5 +310,25 @@ PetscErrorCode RheoReaderScan(RheoReader r, RheoReaderVisit visit, void *context
                  r->n_files > 1 ? "one of the data files" : RheoReaderName(r));
   RheoInputCheck(!unfit, r->comm, "%s: is damaged; its checksum does not fit its data", unfit);
   PetscCall(RheoEventEnd(RHEO_EVENT_READ));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReaderScan(RheoReader r, RheoReaderVisit visit, void *context)
+{
+  int64_t begin, end;
+
+  PetscFunctionBeginUser;
+  RheoRange(r->comm, r->all.n, &begin, &end);
+  PetscCall(Scan(r, begin, end, visit, context));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoReaderScanChunks(RheoReader r, int64_t chunk, RheoReaderVisit visit, void *context)
+{
+  int64_t begin, end;
+
+  PetscFunctionBeginUser;
+  RheoRange(r->comm, (r->all.n + chunk - 1) / chunk, &begin, &end);
+  PetscCall(Scan(r, PetscMin(begin * chunk, r->all.n), PetscMin(end * chunk, r->all.n), visit, context));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -19,7 +19,8 @@ PetscErrorCode RheoReaderOpen(MPI_Comm comm, int n_paths, const char *const *pat
                               RheoReader *reader);
 PetscErrorCode RheoReaderClose(RheoReader *reader);
 
-/* The table that all files are together, without values; borrowed. Its deck, verb and small vectors are the first file's. */
+/* The table that all files are together, without values; borrowed. Its deck, verb and small vectors are the first file's; its
+ * checksum is what a single file says (RheoReaderScan verifies it), 0 of several. */
 const RheoTable *RheoReaderTable(RheoReader reader);
 int RheoReaderFind(RheoReader reader, const char *block); /* its place, -1 where absent */
 const char *RheoReaderName(RheoReader reader);            /* the first path, for messages */
@@ -35,3 +36,6 @@ int RheoReaderFetch(RheoReader reader, int block, int64_t first, int64_t n, doub
 typedef PetscErrorCode (*RheoReaderVisit)(void *context, int64_t first, int64_t n,
                                           const double *const *block);
 PetscErrorCode RheoReaderScan(RheoReader reader, RheoReaderVisit visit, void *context);
+/* The same, but a rank's rows begin and end at multiples of `chunk` (or the end), so that what is computed chunk by chunk, and put
+ * together in their order, does not depend on the ranks. */
+PetscErrorCode RheoReaderScanChunks(RheoReader reader, int64_t chunk, RheoReaderVisit visit, void *context);
