@@ -1,7 +1,10 @@
 /* rheo convert: columns of CSV files and arrays of NumPy become a data set of Rheo's. */
 #include "verb.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIELD(name) offsetof(ConvertConfig, name)
 const RheoKey ConvertKeys[] = {
@@ -22,20 +25,26 @@ const RheoKey ConvertKeys[] = {
 enum { PARAMETERS, DATA, WEIGHTS, BLOCKS };
 static const char *const block_names[BLOCKS] = {"parameters", "data", "weights"};
 
-/* Where the values of a block come from: an array, or columns of a table of text. */
+/* Where the values of a block come from: an array, or columns of text, which wait in a nameless file of rank 0. */
 typedef struct {
   RheoArray array;
   int *column; /* (width) */
+  int file;    /* -1: none */
 } Source;
 
 typedef struct {
-  RheoTable *text, out;
+  Run *run;
+  ConvertConfig config;
+  RheoTable out;
   Source source[BLOCKS]; /* as the blocks of out */
+  double *piece;         /* of one block of text, (piece_size) */
+  size_t piece_size;
 } Conversion;
 
 static RheoBlock *AddBlock(Conversion *c, int which, int width, Source **source)
 {
   *source = &c->source[c->out.n_blocks];
+  **source = (Source){.file = -1};
   RheoBlock *block = &c->out.block[c->out.n_blocks++];
   *block = (RheoBlock){.name = block_names[which], .width = width, .store = RHEO_STORE_DOUBLE};
   return block;
@@ -99,9 +108,9 @@ static int FindColumn(const RheoBlock *text, const char *name)
 }
 
 /* The columns named; of the data, where none are, those that nobody took. */
-static PetscErrorCode TakeColumns(Run *run, Conversion *c, int which, const RheoStrings *what, char *taken)
+static PetscErrorCode TakeColumns(Conversion *c, const RheoBlock *text, int which, const RheoStrings *what,
+                                  char *taken)
 {
-  const RheoBlock *text = &c->text->block[0];
   int *column, n = 0;
   const char **names;
   Source *source;
@@ -110,8 +119,8 @@ static PetscErrorCode TakeColumns(Run *run, Conversion *c, int which, const Rheo
   PetscCall(PetscMalloc1(text->width + what->n, &column));
   for (int i = 0; i < what->n; i++) {
     column[n] = FindColumn(text, what->v[i]);
-    RheoInputCheck(column[n] >= 0, run->comm, "convert.%s: %s has no column '%s'", block_names[which],
-                   run->target, what->v[i]);
+    RheoInputCheck(column[n] >= 0, c->run->comm, "convert.%s: %s has no column '%s'", block_names[which],
+                   c->run->target, what->v[i]);
     taken[column[n++]] = 1;
   }
   for (int k = 0; which == DATA && !what->n && k < text->width; k++)
@@ -128,18 +137,82 @@ static PetscErrorCode TakeColumns(Run *run, Conversion *c, int which, const Rheo
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode TakeText(Run *run, Conversion *c, const ConvertConfig *config)
+/* Beside the file to be, where there has to be room for as much anyway. */
+static PetscErrorCode OpenWaitingRoom(Conversion *c, Source *source)
+{
+  const MPI_Comm comm = c->run->comm;
+  char path[PETSC_MAX_PATH_LEN];
+  PetscMPIInt rank;
+  int error = 0;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) {
+    snprintf(path, sizeof path, "%s.rows.tmp", c->config.to);
+    source->file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    error = source->file < 0 ? errno : 0;
+    if (!error) unlink(path);
+  }
+  PetscCallMPI(MPI_Bcast(&error, 1, MPI_INT, 0, comm));
+  RheoInputCheck(!error, comm, "%s: cannot be created: %s", c->config.to, strerror(error));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode BeginText(Conversion *c, const RheoBlock *text)
 {
   char *taken;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoTableReadText(run->comm, run->target, &c->text));
-  c->out.n = c->text->n;
-  PetscCall(PetscCalloc1(c->text->block[0].width, &taken));
-  PetscCall(TakeColumns(run, c, PARAMETERS, &config->parameters, taken));
-  PetscCall(TakeColumns(run, c, WEIGHTS, &config->weights, taken));
-  PetscCall(TakeColumns(run, c, DATA, &config->data, taken));
+  PetscCall(PetscCalloc1(text->width, &taken));
+  PetscCall(TakeColumns(c, text, PARAMETERS, &c->config.parameters, taken));
+  PetscCall(TakeColumns(c, text, WEIGHTS, &c->config.weights, taken));
+  PetscCall(TakeColumns(c, text, DATA, &c->config.data, taken));
   PetscCall(PetscFree(taken));
+  for (int b = 0; b < c->out.n_blocks; b++) PetscCall(OpenWaitingRoom(c, &c->source[b]));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* errno of what went wrong, 0 for nothing. */
+static int Transfer(int file, PetscBool writes, void *memory, size_t bytes, int64_t at)
+{
+  for (char *from = memory; bytes > 0;) {
+    const ssize_t moved = writes ? pwrite(file, from, bytes, (off_t)at) : pread(file, from, bytes, (off_t)at);
+    if (moved < 0 && errno == EINTR) continue;
+    if (moved <= 0) return moved ? errno : EIO;
+    from += moved;
+    at += moved;
+    bytes -= (size_t)moved;
+  }
+  return 0;
+}
+
+static int PutAside(const Source *source, const RheoTable *piece, int width, double *value)
+{
+  const RheoBlock *text = &piece->block[0];
+  const int64_t n = piece->end - piece->begin, row = width * (int64_t)sizeof(double);
+
+  for (int64_t i = 0; i < n; i++)
+    for (int k = 0; k < width; k++) value[i * width + k] = text->value[i * text->width + source->column[k]];
+  return Transfer(source->file, PETSC_TRUE, value, (size_t)(n * row), piece->begin * row);
+}
+
+static PetscErrorCode TakePiece(void *context, const RheoTable *piece)
+{
+  Conversion *c = context;
+  const size_t size = (size_t)(piece->end - piece->begin) * (size_t)piece->block[0].width;
+  int error = 0;
+
+  PetscFunctionBeginUser;
+  if (!piece->begin) PetscCall(BeginText(c, &piece->block[0]));
+  if (size > c->piece_size) {
+    PetscCall(PetscRealloc(size * sizeof *c->piece, &c->piece));
+    c->piece_size = size;
+  }
+  for (int b = 0; b < c->out.n_blocks && !error; b++)
+    if (c->source[b].file >= 0) error = PutAside(&c->source[b], piece, c->out.block[b].width, c->piece);
+  PetscCallMPI(MPI_Bcast(&error, 1, MPI_INT, 0, c->run->comm));
+  RheoInputCheck(!error, c->run->comm, "%s: cannot be written: %s", c->config.to, strerror(error));
+  c->out.n = piece->end;
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -148,20 +221,18 @@ static int Pull(void *context, int b, int64_t first, int64_t n, double *value)
 {
   const Conversion *c = context;
   const Source *source = &c->source[b];
-  const int width = c->out.block[b].width;
+  const int64_t row = c->out.block[b].width * (int64_t)sizeof *value;
 
   first += c->out.begin;
   if (source->array) return RheoArrayRead(source->array, first, n, value);
-  const RheoBlock *text = &c->text->block[0];
-  for (int64_t i = 0; i < n; i++)
-    for (int k = 0; k < width; k++)
-      value[i * width + k] = text->value[(first + i) * text->width + source->column[k]];
-  return 0;
+  return Transfer(source->file, PETSC_FALSE, value, (size_t)(n * row), first * row) ? -1 : 0;
 }
 
 /* What the user calls columns, and their units. */
-static PetscErrorCode Label(Run *run, Conversion *c, const ConvertConfig *config)
+static PetscErrorCode Label(Run *run, Conversion *c)
 {
+  const ConvertConfig *config = &c->config;
+
   PetscFunctionBeginUser;
   for (int b = 0; b < c->out.n_blocks; b++) {
     RheoBlock *block = &c->out.block[b];
@@ -183,38 +254,59 @@ static PetscErrorCode Label(Run *run, Conversion *c, const ConvertConfig *config
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Rank 0 parses text and has all of its rows; those of arrays are read by whoever writes them. */
+static PetscErrorCode Share(Conversion *c, PetscBool text)
+{
+  PetscMPIInt rank;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(c->run->comm, &rank));
+  RheoRange(c->run->comm, c->out.n, &c->out.begin, &c->out.end);
+  if (text) c->out.begin = rank ? c->out.n : 0;
+  if (text) c->out.end = c->out.n;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Close(Conversion *c)
+{
+  PetscFunctionBeginUser;
+  for (int b = 0; b < c->out.n_blocks; b++) {
+    PetscCall(PetscFree(c->out.block[b].columns));
+    PetscCall(PetscFree(c->source[b].column));
+    PetscCall(RheoArrayClose(&c->source[b].array));
+    if (c->source[b].file >= 0) close(c->source[b].file);
+  }
+  PetscCall(PetscFree(c->piece));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode Convert(Run *run)
 {
   RheoYaml yaml = RheoYamlStdout(run->comm);
-  Conversion c = {.out = {.kind = "dataset", .verb = "convert", .pull = Pull}};
-  ConvertConfig config;
+  Conversion c = {.run = run, .out = {.kind = "dataset", .verb = "convert", .pull = Pull}};
+  const PetscBool arrays = (PetscBool)(EndsWith(run->target, ".npy") || EndsWith(run->target, ".npz"));
 
   PetscFunctionBeginUser;
-  PetscCall(RheoDeckRead(run->deck, "convert", ConvertKeys, &config));
-  if (EndsWith(run->target, ".npy") || EndsWith(run->target, ".npz")) {
-    PetscCall(TakeArray(run, &c, PARAMETERS, &config.parameters));
-    PetscCall(TakeArray(run, &c, WEIGHTS, &config.weights));
-    PetscCall(TakeArray(run, &c, DATA, &config.data));
+  PetscCall(RheoDeckRead(run->deck, "convert", ConvertKeys, &c.config));
+  if (arrays) {
+    PetscCall(TakeArray(run, &c, PARAMETERS, &c.config.parameters));
+    PetscCall(TakeArray(run, &c, WEIGHTS, &c.config.weights));
+    PetscCall(TakeArray(run, &c, DATA, &c.config.data));
   } else
-    PetscCall(TakeText(run, &c, &config));
+    PetscCall(RheoTextScan(run->comm, run->target, TakePiece, &c));
   RheoInputCheck(c.out.n_blocks > 0, run->comm,
                  "%s: nothing to convert is named; set -convert_parameters and -convert_data", run->target);
-  PetscCall(Label(run, &c, &config));
+  PetscCall(Label(run, &c));
   c.out.context = &c;
   c.out.pulled_from = run->target;
-  RheoRange(run->comm, c.out.n, &c.out.begin, &c.out.end);
-  PetscCall(RheoTableWrite(run->comm, config.to, &c.out));
+  PetscCall(Share(&c, (PetscBool)!arrays));
+  PetscCall(RheoTableWrite(run->comm, c.config.to, &c.out));
   RheoYamlOpen(&yaml, "convert");
   RheoYamlInt(&yaml, "rows", c.out.n);
   for (int b = 0; b < c.out.n_blocks; b++) RheoYamlInt(&yaml, c.out.block[b].name, c.out.block[b].width);
-  RheoYamlText(&yaml, "file", config.to);
+  RheoYamlText(&yaml, "file", c.config.to);
   RheoYamlClose(&yaml);
-  for (int b = 0; b < c.out.n_blocks; b++) {
-    PetscCall(PetscFree(c.out.block[b].columns));
-    PetscCall(PetscFree(c.source[b].column));
-    PetscCall(RheoArrayClose(&c.source[b].array));
-  }
-  if (c.text) PetscCall(RheoTableDestroy(&c.text));
+  PetscCall(Close(&c));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -222,12 +314,14 @@ const Verb Verb_Convert = {
     .name = "convert",
     .summary = "turn CSV columns and NumPy arrays (.npy, .npz) into a data set to train on",
     .usage = "FILE -convert_parameters NAMES [-convert_data NAMES] [-convert_to data.h5] [-key value ...]",
-    .text = "  FILE may be text with columns, a .npz file with arrays, or a .npy file with the data, whose "
-            "parameters are in another. Arrays\n"
-            "  are read and written piece by piece. Train on the result with -data_file.\n\n"
-            "  example: rheo convert runs.csv -convert_parameters beta,gamma -convert_to runs.h5\n"
-            "           rheo convert runs.npz -convert_parameters theta -convert_data x -convert_weights w\n"
-            "           rheo convert x.npy -convert_parameters theta.npy\n",
+    .text =
+        "  FILE may be text with columns, a .npz file with arrays, or a .npy file with the data, whose "
+        "parameters are in another. All are\n"
+        "  read and written piece by piece; text waits in a nameless file beside the new one meanwhile, as "
+        "numbers of 8 bytes. Train on the result with -data_file.\n\n"
+        "  example: rheo convert runs.csv -convert_parameters beta,gamma -convert_to runs.h5\n"
+        "           rheo convert runs.npz -convert_parameters theta -convert_data x -convert_weights w\n"
+        "           rheo convert x.npy -convert_parameters theta.npy\n",
     .sections = (const char *const[]){"convert", NULL},
     .needs_target = PETSC_TRUE,
     .run = Convert,

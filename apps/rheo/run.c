@@ -87,7 +87,12 @@ PetscErrorCode RunOpen(Run *run)
 
 PetscErrorCode RunClose(Run *run)
 {
+  const double mine = RheoPeakMemory();
+  double largest;
+
   PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Reduce(&mine, &largest, 1, MPI_DOUBLE, MPI_MAX, 0, run->comm));
+  RheoLog(run->comm, RHEO_LOG_DEBUG, "peak memory %.0f MB a rank", largest * 1e-6);
   PetscCall(RheoDeckDestroy(&run->deck));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -75,8 +75,9 @@ RheoExtra *RheoTableExtra(RheoTable *table, const char *name);
 PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **table);
 /* The same without rows: the columns alone. Later lines are not looked at. */
 PetscErrorCode RheoTextColumns(MPI_Comm comm, const char *path, RheoTable **table);
-/* The same piece by piece, for text of any size: visit gets rows first .. first + n - 1 in block[0], on every rank. */
-typedef PetscErrorCode (*RheoTextVisit)(void *context, int64_t first, int64_t n, const double *const *block);
+/* The same piece by piece, for text of any size and, as all of these but RheoTextColumns, in one pass, so that it may come out
+ * of a pipe: visit gets rows begin .. end - 1 of a piece, on every rank. How many there are in all (n) is not known. */
+typedef PetscErrorCode (*RheoTextVisit)(void *context, const RheoTable *piece);
 PetscErrorCode RheoTextScan(MPI_Comm comm, const char *path, RheoTextVisit visit, void *context);
 
 /* The kind of a Rheo file ("dataset", "samples", "model") and its deck, NULL where it has none; both interned. Reads no more

@@ -228,49 +228,69 @@ PetscErrorCode RheoTextColumns(MPI_Comm comm, const char *path, RheoTable **tabl
 
 PetscErrorCode RheoTextScan(MPI_Comm comm, const char *path, RheoTextVisit visit, void *context)
 {
-  int64_t first = 0;
-  PetscBool more = PETSC_TRUE;
-  Text text;
-
-  PetscFunctionBeginUser;
-  PetscCall(Open(comm, path, &text));
-  while (more) {
-    PetscCall(NextPiece(comm, path, PIECE, &text, &more));
-    const int64_t n = (int64_t)text.n / text.width;
-    const PetscErrorCode code = visit(context, first, n, (const double *const[]){text.value});
-    if (code) Close(&text);
-    PetscCall(code);
-    first += n;
-  }
-  Close(&text);
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* In one pass, so that text may come out of a pipe. */
-PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **out)
-{
-  int64_t capacity = 0; /* rows */
-  RheoTable *table = NULL;
+  RheoTable *piece = NULL;
   PetscBool more = PETSC_TRUE;
   PetscErrorCode code = RHEO_OK;
   Text text;
 
   PetscFunctionBeginUser;
   PetscCall(Open(comm, path, &text));
-  while (more && !(code = NextPiece(comm, path, PIECE, &text, &more))) {
-    if (!table) PetscCall(Columns(comm, &text, &table));
-    RheoBlock *block = &table->block[0];
-    const int64_t n = (int64_t)text.n / block->width;
-    if (table->n + n > capacity) {
-      capacity = PetscMax(table->n + n, 2 * capacity);
-      PetscCall(PetscRealloc((size_t)(capacity * block->width) * sizeof(double), &block->value));
-    }
-    PetscCall(PetscArraycpy(block->value + table->n * block->width, text.value, text.n));
-    table->n = table->end = table->n + n;
+  while (more && !code && !(code = NextPiece(comm, path, PIECE, &text, &more))) {
+    if (!piece) PetscCall(Columns(comm, &text, &piece));
+    RheoBlock *block = &piece->block[0];
+    piece->begin = piece->end;
+    piece->end += (int64_t)text.n / block->width;
+    block->value = text.value;
+    code = visit(context, piece);
+    block->value = NULL; /* it is the text's */
   }
-  if (code && table) PetscCall(RheoTableDestroy(&table));
-  PetscCall(code);
   Close(&text);
-  *out = table;
+  if (piece) PetscCall(RheoTableDestroy(&piece));
+  PetscCall(code);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* ---- All of it ---- */
+typedef struct {
+  RheoTable *table;
+  int64_t capacity; /* rows */
+} Whole;
+
+static PetscErrorCode Append(void *context, const RheoTable *piece)
+{
+  Whole *whole = context;
+  const RheoBlock *from = &piece->block[0];
+  const int width = from->width;
+
+  PetscFunctionBeginUser;
+  if (!whole->table) {
+    const char **names;
+    PetscCall(PetscNew(&whole->table));
+    PetscCall(PetscMalloc1(width, &names));
+    PetscCall(PetscArraycpy(names, from->columns, width));
+    whole->table->kind = piece->kind;
+    whole->table->n_blocks = 1;
+    whole->table->block[0] = (RheoBlock){from->name, width, from->store, names, NULL, NULL};
+  }
+  RheoBlock *block = &whole->table->block[0];
+  if (piece->end > whole->capacity) {
+    whole->capacity = PetscMax(piece->end, 2 * whole->capacity);
+    PetscCall(PetscRealloc((size_t)(whole->capacity * width) * sizeof(double), &block->value));
+  }
+  PetscCall(
+      PetscArraycpy(block->value + piece->begin * width, from->value, (piece->end - piece->begin) * width));
+  whole->table->n = whole->table->end = piece->end;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTableReadText(MPI_Comm comm, const char *path, RheoTable **table)
+{
+  Whole whole = {0};
+
+  PetscFunctionBeginUser;
+  const PetscErrorCode code = RheoTextScan(comm, path, Append, &whole);
+  if (code && whole.table) PetscCall(RheoTableDestroy(&whole.table));
+  PetscCall(code);
+  *table = whole.table;
   PetscFunctionReturn(RHEO_OK);
 }

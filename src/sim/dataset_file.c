@@ -171,6 +171,12 @@ static PetscErrorCode LookAt(void *context, int64_t first, int64_t n, const doub
   PetscFunctionReturn(RHEO_OK);
 }
 
+static PetscErrorCode LookAtText(void *context, const RheoTable *piece)
+{
+  return LookAt(context, piece->begin, piece->end - piece->begin,
+                (const double *const[]){piece->block[0].value});
+}
+
 /* What ranks have seen of the file together; the first value that cannot be is the user's mistake. */
 static PetscErrorCode Judge(Look *look)
 {
@@ -209,7 +215,7 @@ static PetscErrorCode LookThrough(DataSetFile *file, Look *look)
   if (file->reader)
     PetscCall(RheoReaderScan(file->reader, LookAt, look));
   else
-    PetscCall(RheoTextScan(look->data->comm, file->path, LookAt, look));
+    PetscCall(RheoTextScan(look->data->comm, file->path, LookAtText, look));
   PetscCall(Judge(look));
   file->n = look->n;
   PetscFunctionReturn(RHEO_OK);
@@ -282,6 +288,12 @@ static PetscErrorCode TakeFrom(void *context, int64_t first, int64_t n, const do
   PetscFunctionReturn(RHEO_OK);
 }
 
+static PetscErrorCode TakeFromText(void *context, const RheoTable *piece)
+{
+  return TakeFrom(context, piece->begin, piece->end - piece->begin,
+                  (const double *const[]){piece->block[0].value});
+}
+
 /* Pieces without a wanted row are not read. Returns -1 where one cannot be. */
 static int TakeByReader(Take *take, double **buffer)
 {
@@ -332,7 +344,7 @@ PetscErrorCode DataSetFileTake(RheoDataSet data, PetscBool held, int64_t first, 
   if (take.file->reader)
     PetscCall(TakeHdf5(&take));
   else
-    PetscCall(RheoTextScan(data->comm, take.file->path, TakeFrom, &take));
+    PetscCall(RheoTextScan(data->comm, take.file->path, TakeFromText, &take));
   PetscFunctionReturn(RHEO_OK);
 }
 
