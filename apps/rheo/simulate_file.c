@@ -1,109 +1,22 @@
 /* A data set from the simulator, in a run that may end at any moment. What is done is kept row by row in a journal; when no row is
  * missing any more the file is written, and since row i is a function of (deck, i) it is the file of a run that never stopped. */
 #include "signals.h"
-#include "verb.h"
+#include "simulate_impl.h"
 #include <base/checksum.h>
-#include <io/journal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LONGEST_PIECE = 4096, PACK_BYTES = 1 << 24 };
+/* Rows that a rank holds before they have to go to the journal: smaller data sets never see it but every few seconds. */
+enum { LONGEST_PIECE = 4096, HELD_BYTES = 1 << 26 };
 
-typedef struct {
-  Run *run;
-  const Study *study;
-  RheoSimulateConfig config;
-  uint64_t seed;
-  const char *folder;
-  RheoJournal journal;
-  int64_t n_ranges;
-  const RheoRowRange *range; /* the rows that this rank is to simulate */
-  int64_t n, done, kept;     /* how many, how many of them are simulated, how many in the journal */
-  double *theta, *x;         /* (n, d), (n, c) */
-  int8_t *status;
-  char (*message)[256];
-} Work;
-
-/* What failed, over all ranks; the first reason of each kind comes from the lowest rank that has one. */
-static PetscErrorCode ReportFailures(const Work *w, int64_t n)
-{
-  const MPI_Comm comm = w->run->comm;
-  const long long n_all = w->config.n;
-  int64_t mine[RHEO_SIMULATION_STATUSES] = {0}, all[RHEO_SIMULATION_STATUSES];
-  PetscMPIInt rank;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  for (int64_t i = 0; i < n; i++) mine[w->status[i]]++;
-  PetscCallMPI(MPI_Allreduce(mine, all, RHEO_SIMULATION_STATUSES, MPI_INT64_T, MPI_SUM, comm));
-  for (int s = 1; s < RHEO_SIMULATION_STATUSES; s++) {
-    PetscMPIInt from = w->message[s][0] ? rank : INT32_MAX, lowest;
-    if (!all[s]) continue;
-    PetscCallMPI(MPI_Allreduce(&from, &lowest, 1, MPI_INT, MPI_MIN, comm));
-    if (lowest < INT32_MAX) PetscCallMPI(MPI_Bcast(w->message[s], 256, MPI_CHAR, lowest, comm));
-    RheoLog(comm, RHEO_LOG_WARNING, "%lld of %lld simulations: %s%s%s", (long long)all[s], n_all,
-            RheoSimulationStatusName((RheoSimulationStatus)s), w->message[s][0] ? ": " : "", w->message[s]);
-  }
-  if (!all[0]) PetscCall(RheoJournalRemove(comm, w->folder)); /* nobody wants to go on from there */
-  RheoInputCheck(all[0] > 0, comm, "none of %lld simulations succeeded (%s)", n_all,
-                 all[1] && w->message[1][0] ? w->message[1] : "see the warnings above");
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode WriteDataSet(Run *run, const Study *study, const char *path, RheoTable *table,
-                                   double *theta, double *x, const int8_t *status)
-{
-  static const char *const status_name[] = {"status"};
-  const int64_t n = table->end - table->begin;
-  const char **parameter, **unit, **data;
-  double *s;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscMalloc4(study->d, &parameter, study->d, &unit, study->c, &data, n, &s));
-  for (int k = 0; k < study->d; k++) {
-    parameter[k] = RheoPriorName(study->prior, k);
-    unit[k] = RheoPriorUnit(study->prior, k);
-  }
-  for (int k = 0; k < study->c; k++) data[k] = RheoSimulatorDataName(study->simulator, k);
-  for (int64_t i = 0; i < n; i++) s[i] = status[i];
-  table->kind = "dataset";
-  table->verb = "simulate";
-  PetscCall(RheoDeckGetText(run->deck, &table->deck));
-  table->n_blocks = 3;
-  table->block[0] = (RheoBlock){"parameters", study->d, RHEO_STORE_DOUBLE, parameter, unit, theta};
-  table->block[1] = (RheoBlock){"data", study->c, RHEO_STORE_DOUBLE, data, NULL, x};
-  table->block[2] = (RheoBlock){"status", 1, RHEO_STORE_INT8, status_name, NULL, s};
-  PetscCall(RheoTableWrite(run->comm, path, table));
-  PetscCall(PetscFree4(parameter, unit, data, s));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* ---- Rows of the journal: parameters, data, status ---- */
-static int RowWidth(const Work *w)
-{
-  return w->study->d + w->study->c + 1;
-}
-
-static int64_t RowsAtOnce(const Work *w)
-{
-  return PetscMax(1, PACK_BYTES / (RowWidth(w) * (int)sizeof(double)));
-}
-
+/* ---- The journal ---- */
 static void PackRow(const Work *w, int64_t i, double *row)
 {
   const int d = w->study->d, c = w->study->c;
   memcpy(row, w->theta + i * d, (size_t)d * sizeof *row);
   memcpy(row + d, w->x + i * c, (size_t)c * sizeof *row);
   row[d + c] = w->status[i];
-}
-
-static void UnpackRow(Work *w, int64_t i, const double *row)
-{
-  const int d = w->study->d, c = w->study->c;
-  memcpy(w->theta + i * d, row, (size_t)d * sizeof *row);
-  memcpy(w->x + i * c, row + d, (size_t)c * sizeof *row);
-  w->status[i] = (int8_t)row[d + c];
 }
 
 /* What the rows depend on: those of another deck, or of another program, are not mixed in. */
@@ -148,12 +61,12 @@ static PetscErrorCode Keep(Work *w)
   double *rows;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(PetscMin(RowsAtOnce(w), w->done - w->kept) * width, &rows));
+  PetscCall(PetscMalloc1(PetscMin(RowsOnTheWay(w), w->done - w->kept) * width, &rows));
   for (int64_t r = 0, at = 0; r < w->n_ranges; at += w->range[r].end - w->range[r].begin, r++) {
     const int64_t end = PetscMin(w->done, at + w->range[r].end - w->range[r].begin);
     while (w->kept < end) {
-      const int64_t n = PetscMin(RowsAtOnce(w), end - w->kept);
-      for (int64_t i = 0; i < n; i++) PackRow(w, w->kept + i, rows + i * width);
+      const int64_t n = PetscMin(RowsOnTheWay(w), end - w->kept);
+      for (int64_t i = 0; i < n; i++) PackRow(w, w->kept - w->base + i, rows + i * width);
       PetscCall(RheoJournalAppend(w->journal, w->range[r].begin + w->kept - at, n, rows));
       w->kept += n;
     }
@@ -166,7 +79,7 @@ static PetscErrorCode Keep(Work *w)
 /* A signal to all processes of a job may have ended an external simulator too, which is no result. */
 static PetscBool HasCrashed(const Work *w, int64_t n)
 {
-  for (int64_t i = w->done; i < w->done + n; i++)
+  for (int64_t i = w->done - w->base; i < w->done - w->base + n; i++)
     if (w->status[i] == RHEO_SIMULATION_CRASHED) return PETSC_TRUE;
   return PETSC_FALSE;
 }
@@ -177,9 +90,13 @@ static PetscErrorCode SimulatePiece(Work *w, int64_t first, int64_t n, PetscBool
   char reason[RHEO_SIMULATION_STATUSES][256] = {{0}};
 
   PetscFunctionBeginUser;
+  if (w->done - w->base + n > w->capacity) { /* no room: what is there makes place */
+    PetscCall(Keep(w));
+    w->base = w->done;
+  }
+  const int64_t at = w->done - w->base;
   PetscCall(RheoSimulate(w->study->simulator, w->study->prior, w->seed, (uint64_t)first, n, 1,
-                         w->theta + w->done * w->study->d, w->x + w->done * w->study->c, w->status + w->done,
-                         reason));
+                         w->theta + at * w->study->d, w->x + at * w->study->c, w->status + at, reason));
   PetscCall(SignalsPoll(w->run->comm, stop));
   if (*stop && HasCrashed(w, n)) PetscFunctionReturn(RHEO_OK);
   for (int s = 0; s < RHEO_SIMULATION_STATUSES; s++)
@@ -203,7 +120,7 @@ static PetscErrorCode SimulateMissing(Work *w)
   PetscCall(RheoProgressCreate(w->run->comm, "simulate", "simulations", missing, &progress));
   for (int64_t r = 0; r < w->n_ranges && !stop; r++) {
     for (int64_t first = w->range[r].begin; first < w->range[r].end && !stop;) {
-      const int64_t n = PetscMin(piece, w->range[r].end - first), before = w->done;
+      const int64_t n = PetscMin(PetscMin(piece, w->capacity), w->range[r].end - first), before = w->done;
       const double start = MPI_Wtime();
       PetscCall(SimulatePiece(w, first, n, &stop));
       const double now = MPI_Wtime(), took = now - start;
@@ -226,8 +143,10 @@ static PetscErrorCode Allocate(Work *w, int64_t n)
 {
   PetscFunctionBeginUser;
   w->n = n;
-  w->done = w->kept = 0;
-  PetscCall(PetscMalloc3(n * w->study->d, &w->theta, n * w->study->c, &w->x, n, &w->status));
+  w->done = w->kept = w->base = 0;
+  w->capacity = PetscMin(n, PetscMax(1, HELD_BYTES / (RowWidth(w) * (int64_t)sizeof(double))));
+  PetscCall(PetscMalloc3(w->capacity * w->study->d, &w->theta, w->capacity * w->study->c, &w->x, w->capacity,
+                         &w->status));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -284,26 +203,9 @@ static int64_t RowsIn(int64_t n_ranges, const RheoRowRange *range)
   return n;
 }
 
-static PetscErrorCode ReadShare(Work *w, int64_t begin, int64_t end)
-{
-  const int width = RowWidth(w);
-  double *rows;
-
-  PetscFunctionBeginUser;
-  PetscCall(Allocate(w, end - begin));
-  PetscCall(PetscMalloc1(PetscMin(RowsAtOnce(w), end - begin) * width, &rows));
-  for (int64_t first = begin; first < end; first += RowsAtOnce(w)) {
-    const int64_t n = PetscMin(RowsAtOnce(w), end - first);
-    PetscCall(RheoJournalRead(w->journal, first, first + n, rows));
-    for (int64_t i = 0; i < n; i++) UnpackRow(w, first - begin + i, rows + i * width);
-  }
-  PetscCall(PetscFree(rows));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Rows begin .. end - 1, this rank's share of the table. A run from the start simulates just these and keeps them in memory too. In
- * one that goes on, what is missing is cut over the ranks anew, and all goes through the journal. */
-static PetscErrorCode SimulateShare(Work *w, int64_t begin, int64_t end)
+/* All rows. A run from the start, whose ranks can hold what they simulate, keeps it in memory too, and that is their shares of the
+ * table. In others, what is missing is cut over the ranks, and all goes through the journal. */
+static PetscErrorCode SimulateRows(Work *w)
 {
   PetscFunctionBeginUser;
   PetscCall(OpenJournal(w));
@@ -314,13 +216,13 @@ static PetscErrorCode SimulateShare(Work *w, int64_t begin, int64_t end)
     PetscCall(Allocate(w, RowsIn(w->n_ranges, w->range)));
     PetscCall(SimulateMissing(w));
     PetscCall(StopIfAsked(w));
-    if (from_start) PetscFunctionReturn(RHEO_OK);
+    PetscCall(RheoAgree(w->run->comm, (PetscBool)(from_start && w->base == 0), &w->in_memory));
+    if (w->in_memory) PetscFunctionReturn(RHEO_OK);
     PetscCall(Keep(w));
     PetscCall(Free(w));
     PetscCall(RheoJournalDestroy(&w->journal));
     PetscCall(OpenJournal(w)); /* where the disk has lost what it took, there is more to do */
   }
-  PetscCall(ReadShare(w, begin, end));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -341,16 +243,15 @@ static PetscErrorCode OfThisProgram(Run *run, Run *own)
 
 static PetscErrorCode SimulateAll(Run *run, Work *w, const char *path)
 {
-  RheoTable table = {.n = w->config.n};
+  int64_t begin, end;
 
   PetscFunctionBeginUser;
-  RheoRange(run->comm, table.n, &table.begin, &table.end);
+  RheoRange(run->comm, w->config.n, &begin, &end);
   PetscCall(PetscCalloc1(RHEO_SIMULATION_STATUSES, &w->message));
   if (!w->config.restart) PetscCall(RheoJournalRemove(run->comm, w->folder));
   SignalsCatch();
-  PetscCall(SimulateShare(w, table.begin, table.end));
-  PetscCall(ReportFailures(w, table.end - table.begin));
-  PetscCall(WriteDataSet(run, w->study, path, &table, w->theta, w->x, w->status));
+  PetscCall(SimulateRows(w));
+  PetscCall(SimulationsWrite(w, begin, end, path));
   PetscCall(RheoJournalDestroy(&w->journal));
   PetscCall(RheoJournalRemove(run->comm, w->folder));
   SignalsRelease();
