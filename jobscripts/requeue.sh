@@ -17,6 +17,13 @@ if [ -n "${SLURM_JOB_ID:-}" ] && [ -z "${SLURM_JOB_END_TIME:-}" ]; then
   fi
 fi
 
+# SLURM_NTASKS is what the job was submitted with, whatever `scontrol update JobId=... NumTasks=...` has said between two turns.
+if [ -n "${SLURM_JOB_ID:-}" ] && [ -n "${SLURM_RESTART_COUNT:-}" ]; then
+  tasks=$(scontrol -o show job "$SLURM_JOB_ID" 2>/dev/null | sed -n 's/.* NumTasks=\([1-9][0-9]*\) .*/\1/p' | head -n 1) || tasks=
+  # shellcheck disable=SC2034 # the script's
+  if [ -n "$tasks" ]; then ranks=$tasks; fi
+fi
+
 # In the background, for bash runs a trap only when a command in the foreground has ended. A trap interrupts `wait`, which then
 # tells of the signal and not of the program: so once more for every signal.
 launch() {

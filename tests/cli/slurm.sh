@@ -1,5 +1,6 @@
-# The job scripts under a real Slurm of this test's own: a training that Slurm warns is queued again, continues, and ends with
-# the bits of one that was never stopped; an array gives what its tasks give by hand.
+# The job scripts under a real Slurm of this test's own: a training that comes to its time limit is queued again, continues on
+# another number of ranks, and ends with the bits of one that was never stopped; so do jobs that are sent the warning; an array
+# gives what its tasks give by hand.
 # timeout: 300, processors: 2
 set -u
 skip() { echo "SKIPPED: $*"; exit 77; }
@@ -65,7 +66,7 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=5
 MailProg=/bin/true
-NodeName=test NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=2 RealMemory=3000 State=UNKNOWN
+NodeName=test NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=4 RealMemory=3000 State=UNKNOWN
 PartitionName=all Nodes=test Default=YES MaxTime=INFINITE State=UP
 CONF
   rm -rf state spool
@@ -141,30 +142,87 @@ hurried() {
 # has_kept PATTERN: whether something is there to continue from.
 has_kept() { [ -n "$(find turns -path "$1" -size +0 2>/dev/null)" ]; }
 
-# two_turns VERB KEYS KEPT RESULT: the script's job has kept something when it is warned, and gives the result of one run.
+# ---- The limit itself ----
+# A minute is the shortest limit there is. In its first turn, from its first checkpoint on, the training is as slow as it takes: its
+# ranks run for 50 ms of each second, at the same moments, until the warning comes.
+mkdir limit
+cp whole/data.h5 limit
+cp -r whole unstopped
+cat >slow <<SLOW
+#!/bin/bash
+if [ -z "\${SLURM_RESTART_COUNT:-}" ]; then
+  rank=\$\$
+  (
+    trap 'kill -CONT \$rank; exit' USR1
+    until [ -n "\$(find $here/limit/checkpoint -name '*.checkpoint' 2>/dev/null)" ] || ! kill -0 \$rank; do sleep 0.1; done
+    while kill -STOP \$rank; do
+      sleep "0.\$(printf %09d \$((999999999 - 10#\$(date +%N))))"
+      kill -CONT \$rank
+      sleep 0.05
+    done
+  ) >/dev/null 2>&1 </dev/null &
+fi
+exec '$rheo' "\$@"
+SLOW
+chmod +x slow
+to_the_limit() {
+  failed=0
+  job=$(RHEO_PROGRAM=$here/slow RHEO_OUTPUT=$here/limit RHEO_KEYS="-train_checkpoint 20" submit --time=1 --signal=B:USR1@20 \
+    --ntasks=2 --output=limit.yaml --error=limit.log "$RHEO_SOURCE/jobscripts/train.slurm")
+  [ -n "$job" ] || { fail "sbatch"; return 1; }
+  local begun=$SECONDS
+  if until_true 90 waits; then
+    [ $((SECONDS - begun)) -ge 15 ] || fail "limit: queued again before Slurm's warning"
+    [ ! -e limit/model.h5 ] || fail "limit: there was nothing left to continue"
+    scontrol update JobId="$job" NumTasks=1 NumCPUs=1 || fail "limit: the number of tasks stays"
+    until_true 90 hurried || fail "limit: the job does not end"
+  else
+    fail "limit: the job is not queued again"
+  fi
+  grep -q '^rheo: stopped: ' limit.log || fail "limit: the training was not stopped"
+  grep -q 'turn 1: .* -n 2 ' limit.log && grep -q 'turn 2: .* -n 1 ' limit.log || fail "limit: not a turn on two ranks and one on one"
+  grep -q 'training continues' limit.log || fail "limit: training did not continue"
+  cmp unstopped/model.h5 limit/model.h5 || fail "limit: model.h5 differs from that of one run"
+  [ "$(checksum whole.out)" = "$(checksum limit.yaml)" ] || fail "limit: the checksum differs"
+  [ $failed = 0 ] || { scontrol show job "$job"; tail -n 30 limit.log; }
+  return $failed
+}
+checksum() { sed -n 's/^ *checksum: //p' "$1"; }
+to_the_limit >limit.out 2>&1 &
+limit=$!
+
+# ---- Sent the warning ----
+# two_turns VERB KEYS KEPT RESULT...: the script's job has kept something when it is warned, and gives the results of one run.
 two_turns() {
   job=$(RHEO_OUTPUT=$here/turns RHEO_KEYS=$2 submit --time=10 --output="$1.yaml" --error="$1.log" "$RHEO_SOURCE/jobscripts/$1.slurm")
   [ -n "$job" ] || { fail "sbatch"; return; }
   until_true 30 has_kept "$3" || fail "$1: nothing is kept"
   scancel --signal=USR1 --batch "$job"
   if until_true 30 waits; then
-    [ ! -e "turns/$4" ] || fail "$1: there was nothing left to continue"
+    [ ! -e "turns/${*: -1}" ] || fail "$1: there was nothing left to continue"
     until_true 60 hurried || fail "$1: the job does not end"
   else
     fail "$1: the job is not queued again"
   fi
   grep -q '^rheo: stopped: ' "$1.log" || fail "$1 was not stopped by the signal"
   [ "$(grep -c 'turn [0-9]*:' "$1.log")" = 2 ] || fail "$1: not two turns"
-  cmp "whole/$4" "turns/$4" || fail "$1: $4 differs from that of one run"
+  for result in "${@:4}"; do cmp "whole/$result" "turns/$result" || fail "$1: $result differs from that of one run"; done
   [ $failed = 0 ] || { echo "$1.log:"; tail -n 30 "$1.log"; }
 }
 two_turns simulate "-simulate_keep_every 0.1" '*.parts/*' data.h5
 two_turns train "-train_checkpoint 20" '*.checkpoint' model.h5
 grep -q 'training continues' train.log || fail "training did not continue"
-checksum() { sed -n 's/^ *checksum: //p' "$1"; }
 [ -n "$(checksum whole.out)" ] && [ "$(checksum whole.out)" = "$(checksum train.yaml)" ] || fail "the checksum differs"
 for run in whole turns; do "$rheo" info $run/model.h5 | grep checksum >$run.info; done
 cmp whole.info turns.info || fail "rheo info tells them apart"
+rm -r whole turns
+mkdir turns
+infer="-simulate_n 1000 -train_epochs 100 -check_run none"
+# shellcheck disable=SC2086 # several words
+quietly "$rheo" infer study/deck.yaml -output whole $infer
+two_turns infer "-train_checkpoint 20 $infer" '*.checkpoint' data.h5 model.h5 samples.h5
+rm -r whole
+cp -r unstopped whole
 
 # ---- Other endings ----
 # A mistake is not tried again, and a job that gets nowhere is not for ever.
@@ -189,5 +247,7 @@ for task in 1 2; do
   cmp "array/$task/samples.h5" "hand$task/samples.h5" || { fail "task $task"; tail -n 5 "array$task.log"; }
 done
 cmp -s array/1/samples.h5 array/2/samples.h5 && fail "both tasks have one observation"
-[ $failed = 0 ] && echo "a job of two turns has the bits of one run; so has each task of an array"
+
+wait $limit || { failed=1; cat limit.out; }
+[ $failed = 0 ] && echo "a job that reaches its time limit, or is warned, has the bits of one run; so has each task of an array"
 exit $failed
