@@ -1,6 +1,7 @@
 #include "reader.h"
 #include "../base/event.h"
 #include "../base/reduce.h"
+#include "chunks.h"
 #include "table_impl.h"
 #include <fcntl.h>
 #include <string.h>
@@ -10,9 +11,10 @@ typedef struct {
   const char *path;
   hid_t file, set[RHEO_TABLE_BLOCKS];
   int descriptor;
-  RheoTable *table;                  /* without rows */
-  int64_t begin, n;                  /* rows among all */
-  int64_t offset[RHEO_TABLE_BLOCKS]; /* of the first value in the file */
+  RheoTable *table;                     /* without rows */
+  int64_t begin, n;                     /* rows among all */
+  int64_t offset[RHEO_TABLE_BLOCKS];    /* of the first value in the file */
+  RheoChunks chunks[RHEO_TABLE_BLOCKS]; /* where values lie in such */
   uint64_t checksum;
 } File;
 
@@ -93,19 +95,22 @@ static size_t StoredSize(RheoStore store)
   return store == RHEO_STORE_INT8 ? 1 : store == RHEO_STORE_FLOAT ? sizeof(float) : sizeof(double);
 }
 
-/* Whether the block's values lie one after the other in the file as this machine has them. */
+/* Whether the block's values can be had without HDF5: they are in the file as this machine has them, one after the other or in
+ * chunks. */
 static PetscBool BlockIsPlain(File *f, int b)
 {
   const RheoBlock *block = &f->table->block[b];
   const hid_t how = H5Dget_create_plist(f->set[b]), type = H5Dget_type(f->set[b]);
-  const int plain = H5Pget_layout(how) == H5D_CONTIGUOUS && H5Pget_external_count(how) == 0 &&
-                    H5Tequal(type, NativeType(block->store)) > 0;
+  const int native = H5Pget_external_count(how) == 0 && H5Tequal(type, NativeType(block->store)) > 0,
+            plain = native && H5Pget_layout(how) == H5D_CONTIGUOUS;
   const haddr_t offset = plain ? H5Dget_offset(f->set[b]) : HADDR_UNDEF;
 
   H5Tclose(type);
   H5Pclose(how);
   f->offset[b] = (int64_t)offset;
-  return (PetscBool)(offset != HADDR_UNDEF || (plain && f->n == 0));
+  if (native && !plain)
+    f->chunks[b] = RheoChunksOpen(f->set[b], f->descriptor, f->n, block->width, StoredSize(block->store));
+  return (PetscBool)(offset != HADDR_UNDEF || f->chunks[b] || (plain && f->n == 0));
 }
 
 static PetscErrorCode OpenAll(RheoReader r, int n_paths, const char *const *path, const char *kind)
@@ -155,8 +160,10 @@ PetscErrorCode RheoReaderClose(RheoReader *reader)
   if (!r) PetscFunctionReturn(RHEO_OK);
   for (int i = 0; i < r->n_files; i++) {
     File *f = &r->file[i];
-    for (int b = 0; f->table && b < f->table->n_blocks; b++)
+    for (int b = 0; f->table && b < f->table->n_blocks; b++) {
       if (f->set[b] > 0) H5Dclose(f->set[b]);
+      RheoChunksClose(&f->chunks[b]);
+    }
     if (f->file >= 0) H5Fclose(f->file);
     if (f->descriptor >= 0) close(f->descriptor);
     if (f->table) PetscCall(RheoTableDestroy(&f->table));
@@ -220,7 +227,8 @@ static int FetchOne(const File *f, int b, int64_t first, int64_t n, double *valu
   const off_t from = (off_t)(f->offset[b] + first * block->width * (int64_t)size);
   unsigned char *to = (unsigned char *)value + (size_t)n * (size_t)block->width * (sizeof(double) - size);
 
-  for (size_t done = 0; done < bytes;) {
+  if (f->chunks[b] && RheoChunksRead(f->chunks[b], first, n, to)) return -1;
+  for (size_t done = 0; !f->chunks[b] && done < bytes;) {
     const ssize_t got = pread(f->descriptor, to + done, bytes - done, from + (off_t)done);
     if (got <= 0) return -1;
     done += (size_t)got;

@@ -1,8 +1,8 @@
 /* Tables read piece by piece, and several files as one: the rows of the second follow those of the first.
  *
- * Files may be compressed or chunked otherwise (h5repack); then HDF5 reads them. Where rows lie one after the other in a file,
- * as Rheo writes them, they can also be fetched by plain reads, which a thread may do while the program computes: HDF5 has one
- * lock, MPI-IO wants a process that calls it to make progress, pread has neither.
+ * Files may be compressed or chunked otherwise (h5repack). Where rows lie one after the other in a file, as Rheo writes them, or in
+ * chunks with no other filters than deflate and shuffle (io/chunks.h), they can also be fetched by plain reads, which a thread may
+ * do while the program computes: HDF5 has one lock, MPI-IO wants a process that calls it to make progress, pread has neither.
  */
 #pragma once
 #include "table.h"
