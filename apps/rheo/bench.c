@@ -34,6 +34,8 @@ const RheoKey BenchKeys[] = {
      "of the model whose scaling is predicted; 0: those of the problem that is measured"},
     {"model_shards", RHEO_KEY_INT, offsetof(BenchConfig, model_shards), "1024", "[1, 65536]",
      "of the training whose scaling is predicted, with as many rows each as in what is measured"},
+    {"stream_rows", RHEO_KEY_COUNT, offsetof(BenchConfig, stream_rows), "0", "[0, 1e12]",
+     "of 160 bytes that `stream` trains on, once; 0: as many as suit `seconds`, twice"},
     {0}};
 
 int BenchPeer(const BenchConfig *config, const char *script, const char *module, const char *arguments,

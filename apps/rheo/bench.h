@@ -10,6 +10,7 @@ typedef struct {
   double latency_us, bandwidth_gbs;
   int64_t model_parameters;
   int model_shards;
+  int64_t stream_rows;
 } BenchConfig;
 
 /* Each prints a section of its own name. Collective; what needs one core runs on rank 0 while the others sleep. */
