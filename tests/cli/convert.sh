@@ -67,8 +67,8 @@ for path in sys.argv[1:]: assert zipfile.ZipFile(path).testzip() is None' stored
 fi
 
 # ---- One data set ----
-labels=(-convert_parameter_names a,b -convert_data_names x1,x2,x3 -convert_parameter_units m,K -convert_data_units s,,V)
-units=(-convert_parameter_units m,K -convert_data_units s,,V)
+labels=(-convert_parameter_names a,b -convert_data_names x1,x2,x3 -convert_parameter_units m,K -convert_data_units "s,,V")
+units=(-convert_parameter_units m,K -convert_data_units "s,,V")
 # convert NAME RANKS FILE [key value ...]
 convert() {
   local name=$1 ranks=$2
