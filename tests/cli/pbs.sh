@@ -1,5 +1,5 @@
-# The PBS job scripts (train, simulate, infer), with what PBS does for a job done here: its folder in PBS_O_WORKDIR, and a `qsub` that notes what is
-# submitted, to be run as the next turn.
+# The PBS job scripts (train, simulate, infer), with what PBS does for a job done here: its folder in PBS_O_WORKDIR, and a `qsub`
+# that notes what is submitted, to be run as the next turn.
 # timeout: 300, processors: 2
 set -u
 failed=0
