@@ -166,9 +166,10 @@ if command -v "${CC:-cc}" > /dev/null; then
     -check_samples 19 -check_bins 4 -check_predictive 20 -sample_n 20 -plot_figures no"
 fi
 
-# Every deck of inputs/ is one that runs; those that only train, on what a host or a file has, are run elsewhere
+# Every deck of inputs/ is one that runs; those that only train, on what a host or a file has, are run elsewhere,
+# and the gallery in gallery.sh
 for deck in "$RHEO_SOURCE"/inputs/*/*.yaml; do
-  case $deck in */pendulum.yaml) continue ;; esac
+  case $deck in */pendulum.yaml | */gallery/*) continue ;; esac
   grep -Eq '^(simulator|target):' "$deck" || continue
   grep -q python3 "$deck" && ! command -v python3 > /dev/null && continue
   name=$(basename "$deck" .yaml)
