@@ -66,7 +66,7 @@ const Verb Verb_Info = {
         "  FILE is a data set, a model or samples (.h5), how a training goes (series.csv), a checkpoint, "
         "run.yaml, a deck, or a folder of\n"
         "  results, of which it says what is there and whether it is finished. checksum: is that of the "
-        "content (of a model: parameters and optimiser state) and does\n"
+        "content (of a model: parameters, optimiser state and history) and does\n"
         "  not depend on the number of ranks. next: has commands that go on from there. deck: is the deck "
         "that made it, and makes it again.\n\n"
         "  example: rheo info results/flu/model.h5\n"

@@ -2,7 +2,7 @@
  *
  * The file (format 1):
  *   /                  attributes: rheo_format (1), kind "model", estimator, version, commit,
- *                      checksum (of values, m, v and step; what `rheo info` prints),
+ *                      checksum (of values, m, v and step),
  *                      checksum_rest (of everything else)
  *   /deck              a string: the YAML, as it was run; attribute checksum (of it)
  *   /parameters/       values (P) float; names, one a line; places (n, 2) int64: offset and size of each;
@@ -35,4 +35,6 @@ PetscErrorCode RheoModelWrite(MPI_Comm comm, const char *path, const RheoModelFi
  * allocated. Errors as for RheoTableRead; a checksum that does not fit is RHEO_ERR_INPUT. Collective. */
 PetscErrorCode RheoModelRead(MPI_Comm comm, const char *path, RheoModelFile *model);
 PetscErrorCode RheoModelFileFree(RheoModelFile *model);
+/* Of values, m, v, step and history: what `rheo train` and `rheo info` print, equal for equal trainings. Times and rates, which
+ * differ between equal runs, are in no model. Not collective. */
 uint64_t RheoModelChecksum(const RheoModelFile *model);

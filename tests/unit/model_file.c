@@ -122,6 +122,34 @@ static void RoundTrip(void **state)
   }
 }
 
+/* Of the history too: each number of each of its series. A file that holds another one prints another value. */
+static void ChecksumSeesTheHistory(void **state)
+{
+  enum { EPOCHS = 3 };
+  (void)state;
+  RheoModelFile model = Make(EPOCHS), read;
+  RheoHistory *h = &model.history;
+  double *series[] = {h->epoch, h->step, h->train_loss, h->validation_loss, h->lr, h->gradient_norm};
+  const uint64_t sum = RheoModelChecksum(&model);
+  for (int s = 0; s < 6; s++)
+    for (int i = 0; i < EPOCHS; i++) {
+      const double kept = series[s][i];
+      series[s][i] = 1e-3;
+      assert_true(RheoModelChecksum(&model) != sum);
+      series[s][i] = kept;
+      assert_true(RheoModelChecksum(&model) == sum);
+    }
+  h->validation_loss[1] = 0.25;
+  OK(RheoModelWrite(PETSC_COMM_WORLD, "model.h5", &model));
+  OK(RheoModelRead(PETSC_COMM_WORLD, "model.h5", &read));
+  assert_true(RheoModelChecksum(&read) == RheoModelChecksum(&model) && RheoModelChecksum(&read) != sum);
+  h->n--; /* an epoch less */
+  assert_true(RheoModelChecksum(&model) != RheoModelChecksum(&read));
+  h->n++;
+  OK(RheoModelFileFree(&read));
+  Free(&model);
+}
+
 static void WithoutOptimiser(void **state)
 {
   (void)state;
@@ -270,9 +298,11 @@ static void Foreign(void **state)
 int main(int argc, char **argv)
 {
   char folder[64];
-  const struct CMUnitTest tests[] = {cmocka_unit_test(RoundTrip),   cmocka_unit_test(WithoutOptimiser),
-                                     cmocka_unit_test(Truncated),   cmocka_unit_test(Flipped),
-                                     cmocka_unit_test(ChangedDeck), cmocka_unit_test(Foreign)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(RoundTrip),        cmocka_unit_test(ChecksumSeesTheHistory),
+      cmocka_unit_test(WithoutOptimiser), cmocka_unit_test(Truncated),
+      cmocka_unit_test(Flipped),          cmocka_unit_test(ChangedDeck),
+      cmocka_unit_test(Foreign)};
   if (RheoInitialize(&argc, &argv)) return 1;
   PetscMPIInt size;
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
