@@ -101,10 +101,38 @@ static int IsHeader(const char *line)
   return 1;
 }
 
+/* The deck of a model has the values of its observation and no more the column that they came from, so a table needs to be told
+ * which column it is. names: the first line's words, each quoted; "" where it has none. */
+static PetscErrorCode RejectCount(RheoDeck deck, int n, int n_data, int column, int n_columns,
+                                  const char *names)
+{
+  PetscFunctionBeginUser;
+  if (column < 0 && n_columns > 1 && n == n_columns * n_data)
+    PetscCall(
+        RheoDeckReject(deck, "observation.file",
+                       "has %d numbers in %d columns%s, the simulator has %d data; say which column with "
+                       "-observation_column %s",
+                       n, n_columns, names, n_data, *names ? "NAME" : "NUMBER"));
+  PetscCall(RheoDeckReject(deck, "observation.file", "has %d numbers%s, the simulator has %d data", n,
+                           column >= 0 ? " in that column" : "", n_data));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static void ListNames(const char *line, char *names, size_t size)
+{
+  char copy[4096], *rest = copy;
+  size_t used = 0;
+  snprintf(copy, sizeof copy, "%s", line);
+  for (const char *word; used < size && (word = NextWord(&rest));)
+    used += (size_t)snprintf(names + used, size - used, "%s'%s'", used ? ", " : " (", word);
+  if (used && used < size) snprintf(names + used, size - used, ")");
+}
+
 static PetscErrorCode ParseFile(RheoDeck deck, const Config *config, const char *path, char *text, int n_data,
                                 double *x)
 {
-  int n = 0, column = -1, n_line = 0, started = 0;
+  int n = 0, column = -1, n_line = 0, started = 0, n_columns = 0;
+  char names[256] = "";
   char *next = NULL;
   PetscFunctionBeginUser;
   for (char *line = text; line; line = next) {
@@ -115,6 +143,7 @@ static PetscErrorCode ParseFile(RheoDeck deck, const Config *config, const char 
     if (!line[strspn(line, " \t\r,;")]) continue;
     if (!started++) {
       const int header = IsHeader(line);
+      if (header) ListNames(line, names, sizeof names);
       column = FindColumn(config->column, header ? line : NULL);
       if (column == -2) {
         PetscCall(
@@ -135,15 +164,13 @@ static PetscErrorCode ParseFile(RheoDeck deck, const Config *config, const char 
       if (n < n_data) x[n] = value;
       ++n;
     }
+    n_columns = i;
     if (column >= i) {
       PetscCall(RheoDeckReject(deck, "observation.file", "line %d has %d columns, column %d is wanted",
                                n_line, i, column + 1));
     }
   }
-  if (n != n_data) {
-    PetscCall(RheoDeckReject(deck, "observation.file", "has %d numbers%s, the simulator has %d data", n,
-                             column >= 0 ? " in that column" : "", n_data));
-  }
+  if (n != n_data) PetscCall(RejectCount(deck, n, n_data, column, n_columns, names));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -80,6 +80,12 @@ static void BadFilesAreNamed(void **state)
   REJECTS(Read("observation: {file: short.csv}", 3, x), "has 2 numbers, the simulator has 3 data");
   WriteFile("long.csv", "1 2 3 4");
   REJECTS(Read("observation: {file: long.csv}", 3, x), "has 4 numbers, the simulator has 3 data");
+  WriteFile("pairs.csv", "day,\"in bed\"\n1,3\n2,8\n3,26\n");
+  REJECTS(Read("observation: {file: pairs.csv}", 3, x),
+          "has 6 numbers in 2 columns ('day', 'in bed'), the simulator has 3 data; say which column with "
+          "-observation_column NAME");
+  WriteFile("plain.csv", "1 3\n2 8\n3 26\n");
+  REJECTS(Read("observation: {file: plain.csv}", 3, x), "-observation_column NUMBER");
   WriteFile("nan.csv", "x\n1\nnan\n3\n");
   REJECTS(Read("observation: {file: nan.csv}", 3, x), "line 3, column 1 must be a finite number, got 'nan'");
   WriteFile("word.csv", "1\ntwo\n3\n");
