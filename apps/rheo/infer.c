@@ -71,13 +71,17 @@ static PetscErrorCode TruncateOnce(Run *run, int round, const RheoTruncateConfig
 static PetscErrorCode Truncate(Run *run, Study *study, RheoPosterior *posterior, int *rounds)
 {
   RheoTruncateConfig config;
+  double *x;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "truncate", RheoTruncateKeys, &config));
   *rounds = config.rounds;
   if (!config.rounds) PetscFunctionReturn(RHEO_OK);
   for (int round = 1; round <= config.rounds; round++) PetscCall(TruncateOnce(run, round, &config));
-  PetscCall(RheoDeckSet(run->deck, "truncate.rounds", "0"));
+  PetscCall(PetscMalloc1(study->c, &x));
+  PetscCall(RheoObservationRead(run->deck, study->c, x));
+  PetscCall(RheoTruncateDone(run->deck, study->c, x));
+  PetscCall(PetscFree(x));
   PetscCall(RheoPosteriorDestroy(posterior));
   PetscCall(StudyDestroy(study));
   PetscCall(SetUp(run, study, posterior));

@@ -89,6 +89,7 @@ static PetscErrorCode PrintNetwork(Run *run, RheoYaml *yaml, PetscBool continuou
 static PetscErrorCode PrintPosteriorOf(Run *run, RheoYaml *yaml, const double *sizes)
 {
   char names[1024] = "";
+  RheoTruncateConfig truncate;
   RheoPrior prior;
   size_t n = 0;
 
@@ -103,6 +104,9 @@ static PetscErrorCode PrintPosteriorOf(Run *run, RheoYaml *yaml, const double *s
   PetscCall(RheoPriorDestroy(&prior));
   RheoYamlText(yaml, "infers", names);
   if (sizes) RheoYamlInt(yaml, "from_data_columns", (long long)sizes[1]);
+  PetscCall(RheoDeckRead(run->deck, "truncate", RheoTruncateKeys, &truncate));
+  if (truncate.observation.n)
+    RheoYamlReals(yaml, "prior_cut_for", truncate.observation.n, truncate.observation.v);
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -125,6 +125,7 @@ static PetscErrorCode Logprob(Run *run)
   PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &seed));
   PetscCall(PetscMalloc3(study.c, &x, n, &log_prob, n, &error));
   PetscCall(RheoObservationRead(run->deck, study.c, x));
+  PetscCall(RheoTruncateWarn(run->deck, study.c, x));
   PetscCall(RheoSimulatorPin(run->deck, study.c));
   PetscCall(
       RheoPosteriorEstimateLogProb(posterior, n, theta, x, PETSC_TRUE, (uint64_t)seed.seed, log_prob, error));

@@ -21,6 +21,7 @@ PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior
   PetscCall(PetscMalloc4(s->n * d, &s->theta, s->n * q, &s->derived, s->n, &s->log_prob, study->c,
                          &s->observation));
   PetscCall(RheoObservationRead(run->deck, study->c, s->observation));
+  PetscCall(RheoTruncateWarn(run->deck, study->c, s->observation));
   PetscCall(RheoSimulatorPin(run->deck, study->c));
   RheoRange(run->comm, s->n, &begin, &end);
   PetscCall(PetscMalloc2((end - begin) * d, &theta, end - begin, &log_prob));

@@ -1,5 +1,6 @@
 #include "truncate.h"
 #include "../base/log.h"
+#include "../sim/find_file.h"
 #include "summary.h"
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@ const RheoKey RheoTruncateKeys[] = {
      "of each marginal that is kept before the margin"},
     {"margin", RHEO_KEY_REAL, FIELD(margin), "0.5", "[0, 10]",
      "by which the kept interval is widened on either side, as a fraction of its width"},
+    {"observation", RHEO_KEY_REALS, FIELD(observation), NULL, NULL,
+     "written, not set: the data for which `rheo infer` has cut the prior of this deck; other data are "
+     "warned of"},
     {0}};
 #undef FIELD
 
@@ -56,5 +60,34 @@ PetscErrorCode RheoTruncatePrior(RheoDeck deck, RheoPrior prior, const RheoTrunc
             0.5 * (erf((upper + margin) / sqrt(2)) - erf((lower - margin) / sqrt(2))));
   }
   PetscCall(PetscFree(score));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTruncateDone(RheoDeck deck, int n_data, const double *x)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckSet(deck, "truncate.rounds", "0"));
+  PetscCall(RheoSimPinReals(deck, "truncate.observation", n_data, x));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoTruncateWarn(RheoDeck deck, int n_data, const double *x)
+{
+  RheoTruncateConfig config;
+  PetscBool same = PETSC_TRUE;
+  MPI_Comm comm;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckGetComm(deck, &comm));
+  PetscCall(RheoDeckRead(deck, "truncate", RheoTruncateKeys, &config));
+  if (!config.observation.n) PetscFunctionReturn(RHEO_OK);
+  same = (PetscBool)(config.observation.n == n_data);
+  for (int i = 0; same && i < n_data; i++) same = (PetscBool)(x[i] == config.observation.v[i]);
+  if (!same)
+    RheoLog(
+        comm, RHEO_LOG_WARNING,
+        "this model's prior was cut for another observation (truncate.observation): what is given for this "
+        "one is its posterior under the cut prior; a model for any observation needs -truncate_rounds 0 and "
+        "the deck from before");
   PetscFunctionReturn(RHEO_OK);
 }

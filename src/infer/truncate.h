@@ -11,8 +11,9 @@ typedef struct {
   int64_t n;      /* simulations of such a round */
   int64_t epochs; /* of its training */
   int64_t batch;
-  double mass;   /* of each marginal that the box holds before it is widened */
-  double margin; /* by which it is widened on either side, in units of its width in normal scores */
+  double mass;           /* of each marginal that the box holds before it is widened */
+  double margin;         /* by which it is widened on either side, in units of its width in normal scores */
+  RheoReals observation; /* for which the prior has been cut already; n = 0: it has not */
 } RheoTruncateConfig;
 extern const RheoKey RheoTruncateKeys[]; /* section `truncate` */
 
@@ -20,3 +21,9 @@ extern const RheoKey RheoTruncateKeys[]; /* section `truncate` */
  * lies beyond 4 standard deviations of the prior's normal scores stays as it is. Collective; the same on every rank. */
 PetscErrorCode RheoTruncatePrior(RheoDeck deck, RheoPrior prior, const RheoTruncateConfig *config, int64_t n,
                                  const double *theta);
+
+/* After the last round: the deck, and so every file that carries it, says that there are no more and for which observation x (C)
+ * the prior has been cut. Collective. */
+PetscErrorCode RheoTruncateDone(RheoDeck deck, int n_data, const double *x);
+/* Warns, in one line, where the deck says so and x (C) is another observation. Collective. */
+PetscErrorCode RheoTruncateWarn(RheoDeck deck, int n_data, const double *x);

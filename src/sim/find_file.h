@@ -15,3 +15,6 @@ PetscErrorCode RheoSimDeckFolder(RheoDeck deck, const char **folder);
 
 /* The key of the deck gets the absolute form of a path that is there. Collective on the deck. */
 PetscErrorCode RheoSimPinPath(RheoDeck deck, const char *key, const char *path);
+
+/* The key gets a list of n numbers, each with as many digits as it takes to read it back. Collective on the deck. */
+PetscErrorCode RheoSimPinReals(RheoDeck deck, const char *key, int n, const double *x);

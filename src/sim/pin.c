@@ -4,21 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* values: [..] in the place of a file, each number with as many digits as it takes to read it back. */
-static PetscErrorCode PinObservation(RheoDeck deck, int n_data)
+PetscErrorCode RheoSimPinReals(RheoDeck deck, const char *key, int n, const double *x)
 {
-  PetscBool has;
-  double *x;
   char *text;
   size_t used = 0;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoDeckHas(deck, "observation.file", &has));
-  if (!has) PetscFunctionReturn(RHEO_OK);
-  PetscCall(PetscMalloc2(n_data, &x, 32 * (size_t)n_data + 8, &text));
-  PetscCall(RheoObservationRead(deck, n_data, x));
+  PetscCall(PetscMalloc1(32 * (size_t)n + 8, &text));
   text[used++] = '[';
-  for (int i = 0; i < n_data; i++) {
+  for (int i = 0; i < n; i++) {
     char number[32];
     int digits = 6;
     do snprintf(number, sizeof number, "%.*g", digits, x[i]);
@@ -26,10 +20,26 @@ static PetscErrorCode PinObservation(RheoDeck deck, int n_data)
     used += (size_t)snprintf(text + used, 32, "%s%s", i ? ", " : "", number);
   }
   memcpy(text + used, "]", 2);
-  PetscCall(RheoDeckSet(deck, "observation.values", text));
+  PetscCall(RheoDeckSet(deck, key, text));
+  PetscCall(PetscFree(text));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* values: [..] in the place of a file. */
+static PetscErrorCode PinObservation(RheoDeck deck, int n_data)
+{
+  PetscBool has;
+  double *x;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckHas(deck, "observation.file", &has));
+  if (!has) PetscFunctionReturn(RHEO_OK);
+  PetscCall(PetscMalloc1(n_data, &x));
+  PetscCall(RheoObservationRead(deck, n_data, x));
+  PetscCall(RheoSimPinReals(deck, "observation.values", n_data, x));
   PetscCall(RheoDeckRemove(deck, "observation.file"));
   PetscCall(RheoDeckRemove(deck, "observation.column"));
-  PetscCall(PetscFree2(x, text));
+  PetscCall(PetscFree(x));
   PetscFunctionReturn(RHEO_OK);
 }
 

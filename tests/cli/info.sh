@@ -58,6 +58,31 @@ says deck.yaml '^kind: deck$' '^title: A study of moons$' '^  run_all_of_it: rhe
 says whole '^finished: yes' '^  model.h5: ' '^  explain_series: rheo info whole/series.csv'
 for file in absent.csv err; do "$rheo" info $file > out 2> complaint && fail "info of $file" || [ $? -eq 2 ] || fail "info of $file: status"; done
 
+# A model whose prior was cut for one observation says so, and warns where it is asked for another, in one line; the same one and a
+# model of the whole prior are asked in peace.
+says whole/model.h5 '^prior_cut_for: \[0.1, -0.2\]$'
+says whole/round1/model.h5 '^estimator: npe$'
+! grep -q prior_cut_for said || fail "the first round knows nothing of a cut prior"
+warnings() { # COUNT VERB MODEL KEYS...
+  local count=$1
+  shift
+  "$rheo" "$@" -output asked -plot_figures no > out 2> err || { cat err; fail "$*"; }
+  [ "$(grep -c 'warning: .*cut for another observation' err)" -eq "$count" ] || { cat err; fail "$count warnings: $*"; }
+}
+warnings 0 sample whole/model.h5
+warnings 0 sample whole/model.h5 -observation_values 0.1,-0.2
+warnings 1 sample whole/model.h5 -observation_values 0.1,-0.3
+warnings 1 logprob whole/model.h5 -observation_values 0.2,-0.2 -points_values 0,0
+warnings 0 sample whole/round1/model.h5 -observation_values 0.1,-0.3
+
+# What others saw is in a column; a model, which keeps its own values only, says how to name it.
+printf 'name,x,y\n' | tr , ' ' > seen.csv; printf '1 0.3 0.1\n2 0.4 -0.2\n' >> seen.csv
+"$rheo" sample whole/round1/model.h5 -observation_file seen.csv -output asked > out 2> err && fail "three columns are taken for two data" ||
+  [ $? -eq 2 ] || fail "columns: status"
+[ "$(wc -l < err)" -eq 1 ] && grep -q "6 numbers in 3 columns ('name', 'x', 'y').*-observation_column NAME" err || { cat err; fail "columns: no word of what to give"; }
+warnings 0 sample whole/round1/model.h5 -observation_file seen.csv -observation_column x
+grep -q 'theta1' out || fail "no posterior from a column"
+
 # Where the series cannot be written: the same bytes.
 same() { # FOLDER KEYS...
   mkdir -p "$1" && cp data.h5 "$1"
