@@ -30,12 +30,22 @@ PetscErrorCode RheoTransportIsDeck(RheoDeck deck, PetscBool *yes)
 PetscErrorCode RheoTransportGetSections(int *n, const RheoSection **sections)
 {
   static RheoSection all[4];
+  static RheoKey source[128];
   const RheoKey *keys;
+  size_t k = 0;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDataSetGetKeys(&keys));
+  for (; keys[k].name; k++) {
+    PetscCheck(k + 1 < sizeof source / sizeof *source, PETSC_COMM_SELF, PETSC_ERR_PLIB,
+               "Too many keys of data sets");
+    source[k] = keys[k];
+    if (!strcmp(keys[k].name, "stream"))
+      source[k].help =
+          "of the target only: rows of the source stay in memory, each rank's share; auto or no here";
+  }
   all[0] = (RheoSection){"target", keys, "the data set to learn, of a study without a prior"};
-  all[1] = (RheoSection){"source", keys, "the data set that samples start from (absent: noise)"};
+  all[1] = (RheoSection){"source", source, "the data set that samples start from (absent: noise)"};
   all[2] = (RheoSection){"source", RheoTransportSourceKeys, "or the model"};
   all[3] = (RheoSection){"check", RheoTransportCheckKeys, "checks of samples against test points"};
   *n = 4;
