@@ -27,6 +27,14 @@ best=$("$rheo" info with/model.h5 | awk '$1 == "best_validation_loss:" { print $
 awk -v best="$best" '{ if (NR == 1 || $1 < least) least = $1 } END { d = least - best; exit !(d * d < 1e-10 * best * best) }' losses ||
   fail "the least loss of the series is not the model's $best: $(cat losses)"
 
+# What a training says of itself on a terminal, and every 30 s in a batch job: all of it in one line.
+if command -v script > /dev/null; then
+  script -qec "$rheo train deck.yaml -data_file d/data.h5 -output bar -train_epochs 200 -train_patience 0 -plot_figures no" bar.txt < /dev/null > /dev/null 2>&1 ||
+    fail "train on a terminal: $(tail -3 bar.txt)"
+  tr '\r' '\n' < bar.txt | grep -Eq 'train .*steps, .* s left, loss [-0-9.]+, validation [-0-9.]+, epoch [0-9.]+/200, lr [-0-9.e]+, gradient [-0-9.e+]+, [0-9.]+[kMG]? rows/s, [0-9]+ % communication, [0-9]+ MB' ||
+    fail "no line tells all: $(tr '\r' '\n' < bar.txt | head -5)"
+fi
+
 # A kill leaves whole lines; what goes on is the next turn, and the earlier rows stay.
 "$RHEO_MPIEXEC" --oversubscribe -n 2 "$rheo" train deck.yaml -data_file d/data.h5 -output killed -train_epochs 2000 -train_patience 0 -train_series_every 0 \
   -train_checkpoint 20 > out 2> err &

@@ -78,10 +78,13 @@ fi
 good quiet "$rheo" infer study/deck.yaml -output q -plot_figures no -check_run none -log error
 [ ! -e q/figures ] || fail "figures although plot.figures is no"
 [ ! -s quiet.err ] || { fail "-log error is not silent"; cat quiet.err; }
-good logged "$rheo" infer study/deck.yaml -output q -plot_figures no -log_view
+good logged "$rheo" infer study/deck.yaml -output q -plot_figures no -check_reference r/samples.h5 -log_view
 is_yaml logged.out
-for event in Simulate FileRead FileWrite TrainRows TrainGradient TrainSum TrainUpdate TrainValidate TrainCheckpoint Sample Maximum Calibrate Predict; do
-  grep -Eq "^$event +[1-9]" logged.err || fail "-log_view has no $event"
+good coupled "$rheo" train study/deck.yaml -data_file r/data.h5 -output q2 -estimator fmpe -cnf_coupling exact -train_epochs 1 -log_view
+events=$(sed -n 's/^RHEO_EVENT([A-Z0-9_]*, "\(.*\)")$/\1/p' "$RHEO_SOURCE/src/base/event.def")
+[ "$(echo "$events" | wc -l)" = "$(grep -c '^RHEO_EVENT(' "$RHEO_SOURCE/src/base/event.def")" ] || fail "event.def cannot be read"
+for event in $events; do # each of them happens in one of the two
+  cat logged.err coupled.err | grep -Eq "^$event +[1-9]" || fail "-log_view has no $event"
 done
 mkdir bare # every program but gnuplot: MPI needs some of its own
 (IFS=:; for folder in $PATH; do ln -s "$folder"/* bare/ 2> /dev/null; done; rm -f bare/gnuplot*)
@@ -186,6 +189,11 @@ for name in dense.ceiling_gflops dense.train_gflops dense.fraction spline.batch_
   scaling.network.latency_us scaling.network.bandwidth_gbs scaling.dense.exchange.overhead_percent \
   scaling.spline.exchange.state_bytes_per_rank scaling.spline.model.shard_ms peak_memory_mb; do number bench.out $name; done
 [ "$(grep -c '{ranks: 1024, step_ms' bench.out)" = 2 ] || fail "bench predicts no step on 1024 ranks"
+good bench_short mpi 2 "$rheo" bench -bench_run latency,stream -bench_seconds 0.05 -bench_stream_rows 8000
+is_yaml bench_short.out
+for name in latency.sample.p50_us latency.sample.p99_us latency.sample.least_us latency.sample.calls latency.log_prob.p50_us \
+  latency.log_prob.p99_us stream.rows stream.streamed_rows_per_s stream.memory_rows_per_s stream.streamed_over_memory \
+  stream.streamed_peak_mb stream.memory_peak_mb; do number bench_short.out $name; done
 # Messages of one second each: 3, 2 rounds for the norms and 3 for the parameters on four ranks; what is left is compute.
 good predict "$rheo" bench -bench_run scaling -bench_seconds 0.01 -bench_latency_us 1e6 -bench_bandwidth_gbs 1e6 -bench_model_shards 4
 awk '/shard_ms:/ {shard = $2} /ranks: 4, step_ms/ {sub(/,/, "", $5); d = $5 - shard - 8000; if (d > -0.1 && d < 1) n++; else print}
