@@ -126,7 +126,8 @@ typedef struct {
   const char *rule; /* REQUIRED. What sigma may be, for messages: "(0, inf)" */
   /* REQUIRED. Whether sigma is such. */
   int (*allows)(double sigma);
-  int noise; /* 1: needs e where sigma is above 0; otherwise there is none */
+  int noise;  /* 1: needs e where sigma is above 0; otherwise there is none */
+  int bridge; /* 1: sigma is the diffusion of a Brownian motion that is tied to both ends */
   /* REQUIRED. z0, z1, e (B, D) with e standard normal, t (B, 1) -> place z and target velocity (B, D) */
   void (*place)(double sigma, RheoVal z0, RheoVal z1, RheoVal e, RheoVal t, RheoVal *z, RheoVal *target);
   /* OPTIONAL: z(0) is this many times the source, which must not be data then; 1 where absent. */

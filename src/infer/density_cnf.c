@@ -45,6 +45,19 @@ static PetscErrorCode FindObjective(RheoDensity q, RheoDeck deck)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Training would see it too, but without knowing the key, and after simulations. */
+static PetscErrorCode CheckCoupling(RheoDensity q, RheoDeck deck)
+{
+  const RheoCouplingType *type = RheoCouplingTypes[RheoCnfGetConfig(q->model.cnf)->coupling];
+
+  PetscFunctionBeginUser;
+  if (q->objective->stage && type->needs_condition && !q->c)
+    PetscCall(
+        RheoDeckReject(deck, "cnf.coupling",
+                       "couples within conditions, and there are none; take exact, or name conditions"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 /* The loss names every parameter, in a program that is not run; one that is of other models cannot be built. */
 static PetscErrorCode NameParameters(RheoDensity q, RheoDeck deck)
 {
@@ -96,6 +109,7 @@ static PetscErrorCode Create(RheoDensity q, RheoDeck deck)
   PetscCall(RheoCnfSetUp(f->cnf));
   q->model.cnf = f->cnf;
   if (!q->objective) PetscCall(FindObjective(q, deck));
+  PetscCall(CheckCoupling(q, deck));
   PetscCall(NameParameters(q, deck));
   PetscCall(SetSolver(q, deck));
   PetscFunctionReturn(RHEO_OK);

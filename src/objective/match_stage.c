@@ -1,4 +1,5 @@
 /* The batch stage of flow matching: which source row goes with which data row. */
+#include "../base/log.h"
 #include "../base/random.h"
 #include "match_impl.h"
 #include <string.h>
@@ -14,6 +15,15 @@ static const RheoCouplingType *coupling_of(const RheoObjectiveModel *model)
 static int needs_batch(const RheoObjectiveModel *model)
 {
   return coupling_of(model)->couples || coupling_of(model)->n_weights;
+}
+
+/* What the coupling is told of pairs besides their rows. */
+static RheoPairs pairs_of(RheoCnf cnf)
+{
+  const RheoCnfConfig *config = RheoCnfGetConfig(cnf);
+  return (RheoPairs){.d = RheoCnfFeatures(cnf),
+                     .c = RheoCnfContext(cnf),
+                     .sigma = RheoPathTypes[config->path]->bridge ? config->sigma : 0};
 }
 
 static int64_t steps(const RheoObjectiveModel *model)
@@ -78,7 +88,11 @@ static PetscErrorCode couple(const RheoObjectiveModel *model, const RheoBatch *b
     from = z0;
   }
   if (c) standardize(n, c, m->context_mean, m->context_sd, batch->column[1], y);
-  const RheoPairs pairs = {.n = batch->n, .d = d, .c = c, .x0 = from, .x1 = z1, .y = c ? y : NULL};
+  RheoPairs pairs = pairs_of(model->cnf);
+  pairs.n = batch->n;
+  pairs.x0 = from;
+  pairs.x1 = z1;
+  pairs.y = c ? y : NULL;
   PetscCall(coupling_of(model)->pair(RheoCnfCouplingConfig(model->cnf), &stream, &pairs, source, weight));
   PetscCall(PetscFree3(z0, z1, y));
   PetscFunctionReturn(RHEO_OK);
@@ -106,6 +120,15 @@ static PetscErrorCode run(const RheoObjectiveModel *model, const RheoBatch *batc
   PetscFunctionReturn(RHEO_OK);
 }
 
+static void advise(MPI_Comm comm, RheoCnf cnf, const RheoCouplingType *coupling)
+{
+  const RheoPairs pairs = pairs_of(cnf);
+  char text[RHEO_ADVICE] = "";
+
+  if (coupling->advise) coupling->advise(RheoCnfCouplingConfig(cnf), &pairs, text);
+  if (text[0]) RheoLog(comm, RHEO_LOG_WARNING, "%s", text);
+}
+
 PetscErrorCode RheoMatchCheck(MPI_Comm comm, const RheoObjectiveModel *model)
 {
   PetscFunctionBeginUser;
@@ -118,6 +141,10 @@ PetscErrorCode RheoMatchCheck(MPI_Comm comm, const RheoObjectiveModel *model)
   RheoInputCheck(config->source != RHEO_SOURCE_DATA || model->origin == RheoCnfFeatures(model->cnf), comm,
                  "cnf.source is data, but there are no source data of %d dimensions",
                  RheoCnfFeatures(model->cnf));
+  RheoInputCheck(RheoCnfContext(model->cnf) || !coupling_of(model)->needs_condition, comm,
+                 "cnf.coupling: %s couples within conditions, and this flow has none; take exact",
+                 coupling_of(model)->name);
+  advise(comm, model->cnf, coupling_of(model));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -154,6 +154,50 @@ static void SinkhornDrawsFromThePlan(void **state)
   Free(c);
 }
 
+/* Where the deck says nothing, pairs of a Schroedinger bridge of diffusion 0.5 are drawn from the plan of 2 sigma^2. */
+static void SinkhornKnowsTheBridge(void **state)
+{
+  (void)state;
+  enum { M = 6, DRAWS = 4000 };
+  double count[2][M] = {{0}}, p[M], cost[M * M], plan[M * M], error, wrong[M * M], far = 0;
+  const RheoSinkhornConfig config = {2 * 0.5 * 0.5, 1e-3, 2000}, fixed = {2, 1e-3, 2000};
+  char text[RHEO_ADVICE];
+  int iterations;
+  Case *c = Start("sinkhorn", M, 0, NULL), *given = Start("sinkhorn", M, 0, "regularisation: 2");
+  c->pairs.sigma = given->pairs.sigma = 0.5;
+  RheoSquaredDistances(M, M, D, c->x1, c->x0, cost);
+  OK(RheoSinkhorn(M, cost, &config, plan, &iterations, &error));
+  OK(RheoSinkhorn(M, cost, &fixed, wrong, &iterations, &error));
+  for (uint64_t key = 0; key < DRAWS; key++) {
+    OK(Pair(c, key));
+    OK(Pair(given, key));
+    count[0][c->source[0]]++;
+    count[1][given->source[0]]++;
+  }
+  for (int j = 0; j < M; j++) {
+    p[j] = M * exp(plan[j]);
+    assert_true(fabs(count[0][j] / DRAWS - p[j]) < 5 * sqrt(p[j] * (1 - p[j]) / DRAWS) + 1e-9);
+    assert_true(fabs(count[1][j] / DRAWS - M * exp(wrong[j])) < 5 * sqrt(0.25 / DRAWS));
+    far = fmax(far, fabs(p[j] - M * exp(wrong[j])));
+  }
+  assert_true(far > 10 * sqrt(0.25 / DRAWS)); /* the two can be told apart */
+
+  c->type->advise(c->config, &c->pairs, text);
+  assert_string_equal(text, "");
+  given->type->advise(given->config, &given->pairs, text);
+  assert_non_null(strstr(text, "cnf.sinkhorn.regularisation is 2"));
+  assert_non_null(strstr(text, "2 cnf.sigma^2 = 0.5"));
+  assert_true(strlen(text) < RHEO_ADVICE - 1);
+  given->pairs.sigma = 1;
+  given->type->advise(given->config, &given->pairs, text);
+  assert_string_equal(text, "");
+  given->pairs.sigma = 0;
+  given->type->advise(given->config, &given->pairs, text);
+  assert_string_equal(text, "");
+  Free(c);
+  Free(given);
+}
+
 static void SinkhornSaysWhereItIsNoPlan(void **state)
 {
   (void)state;
@@ -203,6 +247,64 @@ static void ContinuousConditionsAreTradedForDistance(void **state)
     assert_true(points < last_points && conditions > last_conditions && conditions < worst_conditions);
     last_points = points;
     last_conditions = conditions;
+    Free(c);
+  }
+}
+
+/* Of all pairs, those that cost no more than row i's own at weight w. */
+static double Share(const double *cost, const double *change, double w)
+{
+  int count = 0;
+  for (int k = 0; k < N * N; k++) count += cost[k] + w * change[k] <= cost[k / N * N + k / N];
+  return (double)count / (N * N);
+}
+
+/* The weight of a share, which falls with it. */
+static double WeightOf(const double *cost, const double *change, double share)
+{
+  double low = 1e-6, high = 1e6;
+  for (int k = 0; k < 100; k++) {
+    const double w = sqrt(low * high);
+    if (Share(cost, change, w) > share)
+      low = w;
+    else
+      high = w;
+  }
+  assert_true(fabs(Share(cost, change, high) - share) < 3. / (N * N));
+  return high;
+}
+
+/* How far the pairs of a case are from the best at weight w, of the latter's cost. */
+static double Gap(const Case *c, const double *cost, const double *change, double w)
+{
+  static double sum[N * N];
+  double best, own = 0;
+  int32_t column[N];
+  for (int k = 0; k < N * N; k++) sum[k] = cost[k] + w * change[k];
+  OK(RheoAssign(N, sum, column, &best));
+  for (int i = 0; i < N; i++) own += sum[i * N + c->source[i]];
+  return own / best - 1;
+}
+
+/* The pairs are the best ones at the weight that gives the share asked for, and not at those of half of it or twice of it. */
+static void TheRatioIsTheShareOfPairs(void **state)
+{
+  (void)state;
+  static const double ratios[] = {0.03, 0.05, 0.2}; /* each row has its own pair: 0.0104 at least */
+  static double cost[N * N], change[N * N];
+  for (int k = 0; k < 3; k++) {
+    char text[64];
+    snprintf(text, sizeof text, "condition: continuous, ratio: %g", ratios[k]);
+    Case *c = Start("c2ot", N, 0, text);
+    OK(Pair(c, 1));
+    RheoSquaredDistances(N, N, D, c->x1, c->x0, cost);
+    RheoSquaredDistances(N, N, C, c->y, c->y, change);
+    const double at = Gap(c, cost, change, WeightOf(cost, change, ratios[k])),
+                 half = Gap(c, cost, change, WeightOf(cost, change, ratios[k] / 2)),
+                 twice = Gap(c, cost, change, WeightOf(cost, change, ratios[k] * 2));
+    print_message("ratio %g: from the best %.2g, at half of it %.2g, at twice %.2g\n", ratios[k], at, half,
+                  twice);
+    assert_true(at < 1e-4 && half > 1e-3 && twice > 1e-3);
     Free(c);
   }
 }
@@ -259,9 +361,11 @@ int main(int argc, char **argv)
       cmocka_unit_test(EveryTypeIsAPureFunction),
       cmocka_unit_test(ExactIsTheAssignment),
       cmocka_unit_test(SinkhornDrawsFromThePlan),
+      cmocka_unit_test(SinkhornKnowsTheBridge),
       cmocka_unit_test(SinkhornSaysWhereItIsNoPlan),
       cmocka_unit_test(ClassesKeepToThemselves),
       cmocka_unit_test(ContinuousConditionsAreTradedForDistance),
+      cmocka_unit_test(TheRatioIsTheShareOfPairs),
       cmocka_unit_test(EqualConditionsLeavePlainTransport),
       cmocka_unit_test(ConditionsThatCannotServeAreRejected),
       cmocka_unit_test(WeightsAreGibbs),

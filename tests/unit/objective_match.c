@@ -170,6 +170,96 @@ static void contrast_is_the_other_rows_target(void **state)
   finish(c);
 }
 
+/* Pairs count with exp(-cost / epsilon) over its mean in the batch, and with nothing else. */
+static void weighted_pairs_count_with_their_weights(void **state)
+{
+  const double epsilon = 3;
+  double loss[B], place[B * D], target[B * D], v[B * D], z0[B * D], weight[B], sum = 0;
+  float x[B * D], given[B * (D + 1)];
+  const uint64_t index[B] = {5, 3, 8, 13, 2, 21};
+  (void)state;
+  Case *c = start("standardize: no, coupling: weighted, weighted: {epsilon: 3}", 0);
+  RheoVal value = find("cfm")->loss(c->m.scope, &c->model, c->column);
+  draw(c);
+  for (int k = 0; k < B * D; k++) input(c, "z")[k] = (double)(x[k] = (float)input(c, "z")[k]);
+  const RheoBatch batch = {
+      .seed = 3, .step = 5, .n = B, .index = index, .column = (const float *[]){x, NULL}};
+  OK(find("cfm")->stage->run(&c->model, &batch, given));
+  for (int i = 0; i < B * (D + 1); i++) input(c, "given")[i] = (double)given[i];
+  Evaluate(value, c->m.values, c->in, loss);
+  for (int r = 0; r < B; r++) {
+    double cost = 0;
+    for (int d = 0; d < D; d++) {
+      z0[r * D + d] = (double)given[r * (D + 1) + d];
+      cost += pow((double)x[r * D + d] - z0[r * D + d], 2);
+    }
+    sum += weight[r] = exp(-cost / epsilon);
+  }
+  by_hand(c, z0, place, target);
+  velocity_at(c, input(c, "cnf.times"), place, NULL, NULL, v);
+  double least = INFINITY, most = 0;
+  for (int r = 0; r < B; r++) {
+    const double w = weight[r] * B / sum;
+    least = fmin(least, w);
+    most = fmax(most, w);
+    AssertNear(loss[r], w * (pow(v[r * D] - target[r * D], 2) + pow(v[r * D + 1] - target[r * D + 1], 2)) / D,
+               1e-5 * (1 + loss[r]));
+  }
+  assert_true(most > 2 * least); /* or weights of one would pass */
+  finish(c);
+}
+
+/* mu(y) = W2 silu(W1 y + b1) + b2 of the parameters below scope, added to x (B, D). */
+static void add_shift(Case *c, const char *scope, double *x)
+{
+  static const char *const names[] = {"in.weight", "in.bias", "out.weight", "out.bias"};
+  const double *p[4], *y = input(c, "context");
+  int hidden = 0;
+  for (int i = 0; i < 4; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "%s.%s", scope, names[i]);
+    const RheoParamView *view = RheoParamsFind(c->m.params, name);
+    if (!view) fail_msg("no parameter '%s'", name);
+    p[i] = c->m.values + view->offset;
+    if (i == 1) hidden = (int)view->size;
+  }
+  for (int r = 0; r < B; r++) {
+    for (int d = 0; d < D; d++) x[r * D + d] += p[3][d];
+    for (int h = 0; h < hidden; h++) {
+      double a = p[1][h];
+      for (int k = 0; k < C; k++) a += y[r * C + k] * p[0][k * hidden + h];
+      for (int d = 0; d < D; d++) x[r * D + d] += a / (1 + exp(-a)) * p[2][h * D + d];
+    }
+  }
+}
+
+/* CAR-Flow: both ends move with the context, and the target with them. */
+static void shifts_move_both_ends(void **state)
+{
+  double loss[B], place[B * D], target[B * D], v[B * D], z0[B * D], z1[B * D], moved = 0;
+  (void)state;
+  Case *c = start("standardize: no, shift: both, net: {hidden: 7}", C);
+  RheoVal value = find("cfm")->loss(c->m.scope, &c->model, c->column);
+  draw(c);
+  Evaluate(value, c->m.values, c->in, loss);
+  for (int k = 0; k < B * D; k++) {
+    z0[k] = input(c, "cnf.source")[k];
+    z1[k] = input(c, "z")[k];
+  }
+  add_shift(c, "cnf.shift0", z0);
+  add_shift(c, "cnf.shift1", z1);
+  for (int k = 0; k < B * D; k++)
+    moved = fmax(moved, fabs(z1[k] - input(c, "z")[k] - z0[k] + input(c, "cnf.source")[k]));
+  assert_true(moved > 0.1);
+  memcpy(input(c, "z"), z1, sizeof z1);
+  by_hand(c, z0, place, target);
+  velocity_at(c, input(c, "cnf.times"), place, input(c, "context"), NULL, v);
+  for (int r = 0; r < B; r++)
+    AssertNear(loss[r], (pow(v[r * D] - target[r * D], 2) + pow(v[r * D + 1] - target[r * D + 1], 2)) / D,
+               1e-12);
+  finish(c);
+}
+
 static void uniform_sources_are_drawn(void **state)
 {
   (void)state;
@@ -288,13 +378,59 @@ static void mistakes_are_the_users(void **state)
     char text[128];
     if (!RheoCouplingTypes[k]->couples) continue;
     snprintf(text, sizeof text, "coupling: %s, coupling_batch: 100", RheoCouplingTypes[k]->name);
-    c = stage_start(text, 0);
+    c = stage_start(text, C);
     REJECTS(find("cfm")->check(PETSC_COMM_SELF, &c->model), "multiple of train.batch = 40");
     c->model.batch = 25;
     OK(find("cfm")->check(PETSC_COMM_SELF, &c->model));
     assert_int_equal(find("cfm")->stage->steps(&c->model), 4);
     stage_finish(c);
   }
+}
+
+/* A coupling that needs conditions is told before any batch that there are none. */
+static void conditions_are_there_where_needed(void **state)
+{
+  int n = 0;
+  (void)state;
+  for (int k = 0; RheoCouplingTypes[k]; k++) {
+    char text[128];
+    snprintf(text, sizeof text, "coupling: %s", RheoCouplingTypes[k]->name);
+    StageCase *c = stage_start(text, C), *without = stage_start(text, 0);
+    OK(find("cfm")->check(PETSC_COMM_SELF, &c->model));
+    if (RheoCouplingTypes[k]->needs_condition) {
+      REJECTS(find("cfm")->check(PETSC_COMM_SELF, &without->model), "cnf.coupling");
+      n++;
+    } else
+      OK(find("cfm")->check(PETSC_COMM_SELF, &without->model));
+    stage_finish(c);
+    stage_finish(without);
+  }
+  assert_int_equal(n, 1); /* c2ot */
+}
+
+static void given_of(const char *text, float *given)
+{
+  StageCase *c = stage_start(text, 0);
+  OK(find("cfm")->stage->run(&c->model, &c->batch, given));
+  stage_finish(c);
+}
+
+/* Sinkhorn's pairs are those of the path's Schroedinger bridge where the deck does not say otherwise: 2 sigma^2, in units of
+ * rows as the field sees them. */
+static void bridges_couple_with_their_own_regularisation(void **state)
+{
+#define SINKHORN "standardize: no, coupling: sinkhorn, "
+  float own[N * D], same[N * D], fixed[N * D], linear[N * D], two[N * D];
+  (void)state;
+  given_of(SINKHORN "path: sb, sigma: 0.5", own);
+  given_of(SINKHORN "path: sb, sigma: 0.5, sinkhorn: {regularisation: 0.5}", same);
+  given_of(SINKHORN "path: sb, sigma: 0.5, sinkhorn: {regularisation: 2}", fixed);
+  assert_memory_equal(own, same, sizeof own);
+  assert_memory_not_equal(own, fixed, sizeof own);
+  given_of(SINKHORN "path: linear, sigma: 0.5", linear);
+  given_of(SINKHORN "path: sb, sigma: 1", two);
+  assert_memory_equal(linear, fixed, sizeof fixed);
+  assert_memory_equal(two, fixed, sizeof fixed);
 }
 
 int main(int argc, char **argv)
@@ -304,11 +440,15 @@ int main(int argc, char **argv)
       cmocka_unit_test(given_rows_are_the_source),
       cmocka_unit_test(forgotten_rows_ignore_their_context),
       cmocka_unit_test(contrast_is_the_other_rows_target),
+      cmocka_unit_test(weighted_pairs_count_with_their_weights),
+      cmocka_unit_test(shifts_move_both_ends),
       cmocka_unit_test(uniform_sources_are_drawn),
       cmocka_unit_test(stage_is_there_where_needed),
       cmocka_unit_test(source_rows_pass_through),
       cmocka_unit_test(every_coupling_runs),
       cmocka_unit_test(mistakes_are_the_users),
+      cmocka_unit_test(conditions_are_there_where_needed),
+      cmocka_unit_test(bridges_couple_with_their_own_regularisation),
   };
   return RUN_TESTS(argc, argv, tests);
 }

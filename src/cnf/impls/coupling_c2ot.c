@@ -184,5 +184,6 @@ const RheoCouplingType RheoCouplingType_C2ot = {
     .keys = Keys,
     .size = sizeof(Config),
     .couples = 1,
+    .needs_condition = 1,
     .pair = Pair,
 };

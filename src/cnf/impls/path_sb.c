@@ -26,5 +26,6 @@ const RheoPathType RheoPathType_Sb = {
     .rule = "(0, inf)",
     .allows = allows,
     .noise = 1,
+    .bridge = 1,
     .place = place,
 };
