@@ -3,6 +3,7 @@
 #include "../base/reduce.h"
 #include "dataset_impl.h"
 #include "find_file.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -137,10 +138,16 @@ typedef struct {
   int64_t *count; /* (classes) rows to train on */
 } Look;
 
+/* Training is in single precision. */
+static PetscBool IsFinite(double value)
+{
+  return (PetscBool)(fabs(value) <= (double)FLT_MAX);
+}
+
 /* Whether a value can stand in column k. */
 static PetscBool IsPossible(RheoDataSet data, int k, double value)
 {
-  if (!isfinite(value)) return PETSC_FALSE;
+  if (!IsFinite(value)) return PETSC_FALSE;
   if (k < data->d || !data->classes) return PETSC_TRUE;
   return (PetscBool)(value >= 0 && value < data->classes && value == floor(value));
 }
@@ -191,8 +198,11 @@ static PetscErrorCode Judge(Look *look)
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &look->column, 1, MPI_INT, MPI_SUM, data->comm));
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &look->value, 1, MPI_DOUBLE, MPI_SUM, data->comm));
     const char *column = data->name[look->column];
-    RheoInputCheck(isfinite(look->value), data->comm, "%s: row %lld of column '%s' is not finite (%g)",
-                   look->file->path, (long long)look->bad + 1, column, look->value);
+    if (!IsFinite(look->value))
+      PetscCall(RheoDeckReject(data->deck, DataSetKey(data, look->file == &data->held ? "test_file" : "file"),
+                               "row %lld of column '%s' is %g, which is not finite in single precision; "
+                               "leave the row out, or take another unit",
+                               (long long)look->bad + 1, column, look->value));
     PetscCall(RheoDeckReject(data->deck, DataSetKey(data, "classes"),
                              "column '%s' of %s holds %g, which is no class from 0 to %d", column,
                              look->file->path, look->value, data->classes - 1));

@@ -91,6 +91,22 @@ mv kept.csv study/target.csv
 expect 'sample.condition' "$rheo" sample f/model.h5 -sample_condition 1,2 -output f2
 expect 'density' "$rheo" logprob f/model.h5 -points_values 0,0 -sample_condition 1 -output f2
 
+# Guidance is a matter of sampling: 1 is what was trained, more is something else
+cat > guided.yaml << DECK
+target: {toy: eight_gaussians, n: 1000, condition: class}
+cnf: {$net, dropout: 0.2}
+$small
+DECK
+checksum() { "$rheo" info "$1" | grep ^checksum; }
+good guided "$rheo" train guided.yaml -output g
+good told "$rheo" sample g/model.h5 -sample_condition 2 -output g1
+good once "$rheo" sample g/model.h5 -sample_condition 2 -cnf_guidance 1 -output g2
+good thrice "$rheo" sample g/model.h5 -sample_condition 2 -cnf_guidance 3 -output g3
+[ -n "$(checksum g3/samples.h5)" ] || fail "samples without a checksum"
+[ "$(checksum g1/samples.h5)" = "$(checksum g2/samples.h5)" ] || fail "guidance 1 changes samples"
+[ "$(checksum g1/samples.h5)" != "$(checksum g3/samples.h5)" ] || fail "guidance 3 changes no sample"
+expect 'guidance.*dropout' "$rheo" sample f/model.h5 -sample_condition 2 -cnf_guidance 3 -output f2
+
 # A discrete flow
 sed -e "s/^cnf:.*/flow: {repeat: 1, net: {hidden: 8}}/" noise.yaml > flow.yaml
 good flow "$rheo" infer flow.yaml -output fl
@@ -157,7 +173,22 @@ deck 's/^target:.*/target: {file: study\/target.csv, columns: [a, c]}/'
 expect "no column 'c'" "$rheo" train bad.yaml
 sed '7s/.*/nan,0,1/' study/target.csv > nan.csv
 deck 's/^target:.*/target: {file: nan.csv}/'
-expect "nan.csv.*row 6.*'a'.*finite" "$rheo" train bad.yaml
+expect "bad.yaml:2: target.file = nan.csv: row 6 of column 'a' is nan, .*finite.*leave" "$rheo" train bad.yaml
+sed '7s/.*/1e300,0,1/' study/target.csv > huge.csv
+sed '7s/.*/0,-1e39,1/' study/target.csv > condition.csv
+for ranks in 1 2; do
+  run=("$RHEO_MPIEXEC" --oversubscribe -n $ranks "$rheo")
+  deck 's/^target:.*/target: {file: huge.csv}/'
+  expect "bad.yaml:2: target.file = huge.csv: row 6 of column 'a' is 1e+300, .*finite in single.*leave" "${run[@]}" train bad.yaml
+  deck 's/coupling: exact/coupling: c2ot/'
+  expect 'bad.yaml:3: cnf.coupling = c2ot: .*conditions.*take exact' "${run[@]}" train bad.yaml
+done
+deck 's/^target:/source: {file: huge.csv, columns: [a, b]}\ntarget:/'
+expect "bad.yaml:2: source.file = huge.csv: row 6 of column 'a'" "$rheo" train bad.yaml
+deck 's/^target:.*/target: {file: study\/target.csv, test_file: huge.csv}/'
+expect "bad.yaml:2: target.test_file = huge.csv: row 6 of column 'a'" "$rheo" train bad.yaml
+deck 's/^target:.*/target: {file: condition.csv, condition_columns: [label]}/'
+expect "bad.yaml:2: target.file = condition.csv: row 6 of column 'label' is -1e+39" "$rheo" train bad.yaml
 deck 's/^target:.*/target: {file: absent.csv}/'
 expect 'absent.csv' "$rheo" train bad.yaml
 deck 's/^target:.*/target: {n: 10}/'
@@ -166,6 +197,12 @@ deck 's/^cnf:/flow: {repeat: 1}\ncnf:/'
 expect 'only one' "$rheo" train bad.yaml
 expect 'deck' "$rheo" train n/model.h5
 expect 'model file' "$rheo" sample noise.yaml
+
+# Pairs of another bridge than the path's are no mistake, but said
+good bridge "$rheo" train noise.yaml -cnf_coupling sinkhorn -cnf_path sb -cnf_sigma 0.8 -cnf_sinkhorn_regularisation 2 -output b
+[ "$(grep -c 'warning.*cnf.sinkhorn.regularisation is 2, .*cnf.sigma^2 = 1.28' bridge.err)" = 1 ] || fail "no warning of another bridge"
+good bridge "$rheo" train noise.yaml -cnf_coupling sinkhorn -cnf_path sb -cnf_sigma 0.8 -output b
+grep -q 'warning' bridge.err && fail "a warning of the bridge's own regularisation"
 
 # A field that cannot be followed is no mistake: the rest is delivered, with a message
 good steps "$rheo" sample n/model.h5 -cnf_solve_most 2 -cnf_solve_rtol 1e-6 -output n3
