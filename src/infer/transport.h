@@ -106,7 +106,7 @@ PetscErrorCode RheoTransportTestFree(RheoTransportTest *test);
 typedef struct {
   int64_t n;                                  /* samples that arrived and are compared */
   double w2, sliced_w2, mmd, energy_distance; /* distance.h, of samples from test points; mmd is squared */
-  double path_energy; /* distance.h; over the steps of the solve, or 16 pieces of an adaptive one */
+  double path_energy; /* distance.h; over the steps of the solve, or the curve of an adaptive one */
   double normal_kl;   /* of the normal with the samples' moments from a target that is the toy `normal` */
   double evaluations; /* of the field, for a sample */
   RheoSolveReport report;

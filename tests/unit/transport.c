@@ -2,6 +2,7 @@
  * timeout: 120 */
 #include "infer/transport.h"
 #include "infer/distance.h"
+#include "infer/transport_impl.h"
 #include "sim_deck.h"
 #include <math.h>
 #include <stdio.h>
@@ -308,6 +309,73 @@ static void conditions(void **state)
   OK(RheoDeckDestroy(&deck));
 }
 
+/* The mean over rows of the integral of |v|^2, as the solver has it: in the field's coordinates, which are the data's here. */
+static double solved_energy(RheoTransport t, const RheoSolveConfig *solve, const RheoTransportTest *test)
+{
+  double *z, *energy, sum = 0;
+  const RheoSolveRows rows = {.n = test->n};
+  RheoSolver solver;
+  OK(RheoSolverCreate(RheoDensityModel(t->density)->cnf, RheoDensityParams(t->density),
+                      RheoDensityScope(t->density), solve, &solver));
+  OK(RheoSolverSetValues(solver, RheoDensityValues(t->density)));
+  OK(PetscMalloc2(2 * test->n, &z, test->n, &energy));
+  OK(PetscArraycpy(z, test->source, 2 * test->n));
+  OK(RheoSolverIntegrate(solver, &rows, 0, 1, z, NULL, energy, NULL));
+  for (int64_t i = 0; i < test->n; i++) sum += energy[i] / (double)test->n;
+  OK(PetscFree2(z, energy));
+  OK(RheoSolverDestroy(&solver));
+  return sum;
+}
+
+/* The mean over rows of the energy of 16 chords. */
+static double chords_energy(RheoTransport t, const RheoTransportTest *test)
+{
+  enum { PIECES = 16 };
+  const RheoTransportRows rows = {test->n, test->source, NULL, 1, 0};
+  const int64_t size = 2 * test->n;
+  double times[PIECES + 1], *path, sum = 0;
+  for (int k = 0; k <= PIECES; k++) times[k] = k / (double)PIECES;
+  OK(PetscMalloc1((PIECES + 1) * size, &path));
+  OK(RheoTransportPath(t, &rows, NULL, PIECES + 1, times, path, NULL));
+  for (int64_t i = 0; i < PIECES * size; i++)
+    sum += PIECES * pow(path[i + size] - path[i], 2) / (double)test->n;
+  OK(PetscFree(path));
+  return sum;
+}
+
+/* Path energies are those of the solver: of fixed steps, and of an adaptive solve, along whose curved ways chords are short. */
+static void path_energies(void **state)
+{
+  (void)state;
+  RheoDeck deck =
+      DeckOf("seed: 3\ntarget: {toy: eight_gaussians, n: 2000}\n"
+             "cnf: {net: {type: mlp, hidden: 24, layers: 2}, time: raw, path: vp, standardize: no}\n"
+             "train: {batch: 100, steps: 400, lr: 1e-2, shards: 2, patience: 0}\n");
+  RheoTransport t;
+  RheoTransportTest test;
+  RheoTransportMetrics metrics;
+  OK(RheoTransportCreate(deck, &t));
+  OK(RheoTransportTrain(t));
+  OK(RheoTransportTestCreate(t, 300, &test));
+  const double square = pow(test.w2_source, 2), exact = solved_energy(t, &t->solve, &test) / square,
+               chords = chords_energy(t, &test) / square;
+  OK(RheoTransportMeasure(t, &test, NULL, &metrics));
+  print_message("energy by W2^2: the solver's %.6f, measured %.6f, 16 chords %.6f\n", exact,
+                metrics.path_energy + 1, chords);
+  assert_true(exact > 1 && fabs(metrics.path_energy - (exact - 1)) < 3e-5 * exact);
+  assert_true(chords < exact * (1 - 1e-3));
+  RheoSolveConfig euler = t->solve;
+  euler.scheme = "euler";
+  for (euler.steps = 1; euler.steps < 10; euler.steps += 4) {
+    const double solved = solved_energy(t, &euler, &test);
+    OK(RheoTransportMeasure(t, &test, &euler, &metrics));
+    assert_true(fabs(metrics.path_energy - fabs(solved / square - 1)) < 1e-5 * solved / square);
+  }
+  OK(RheoTransportTestFree(&test));
+  OK(RheoTransportDestroy(&t));
+  OK(RheoDeckDestroy(&deck));
+}
+
 static void flows(void **state)
 {
   (void)state;
@@ -336,9 +404,9 @@ static void flows(void **state)
 
 int main(int argc, char **argv)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(mistakes),     cmocka_unit_test(learns),
-                                     cmocka_unit_test(between_sets), cmocka_unit_test(from_a_model),
-                                     cmocka_unit_test(conditions),   cmocka_unit_test(flows),
-                                     cmocka_unit_test(normalised),   cmocka_unit_test(estimates)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(mistakes),     cmocka_unit_test(learns),     cmocka_unit_test(between_sets),
+      cmocka_unit_test(from_a_model), cmocka_unit_test(conditions), cmocka_unit_test(flows),
+      cmocka_unit_test(normalised),   cmocka_unit_test(estimates),  cmocka_unit_test(path_energies)};
   return RUN_TESTS(argc, argv, tests);
 }
