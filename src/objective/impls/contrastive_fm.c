@@ -1,7 +1,11 @@
 /* Contrastive flow matching: |v - u|^2 - lambda |v - u'|^2, means over features, with u' the target of another row, so that
  * fields of different contexts keep apart (Stoica et al. 2025, eq. 8; lambda = cnf.contrast). The other row is the one before
  * in the shard, whose rows are in random order; a row that fills up a shard may be a copy of it. Rows whose context is
- * forgotten have no opposite. */
+ * forgotten have no opposite.
+ *
+ * What is learned is (u - lambda m)/(1 - lambda), with m (D) the mean of all rows' targets: the "interference" that the authors
+ * take out again, (1 - lambda) v + lambda m, where they sample with classifier-free guidance. That is not built: m is a figure
+ * of the training's rows, which a field does not hold. With cnf.guidance other than 1 the field is guided as it was trained. */
 #include "../match_impl.h"
 
 static const char *const columns[] = {"x", "context", NULL};
