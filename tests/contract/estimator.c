@@ -160,36 +160,55 @@ static void ErrorsAreTold(void **state)
   OK(RheoDeckDestroy(&estimated));
 }
 
-/* A network gone wild. Where a solver gives up there is no sample rather than a wrong one. */
-static void NothingOutside(void **state)
+/* Weights grow. The last layers change their sign the first time: a field that was trained draws samples together, the more so
+ * the larger it is, and one that points the other way drives them apart. */
+static void Disturb(RheoDensity density, int again)
+{
+  RheoParams params = RheoDensityParams(density);
+  float *values = RheoDensityValues(density);
+  for (int v = 0; v < RheoParamsCount(params); v++) {
+    const RheoParamView *view = RheoParamsView(params, v);
+    const float factor = !again && strstr(view->name, ".out.") ? -1.4F : 1.4F;
+    for (size_t k = 0; !view->init.frozen && k < view->size; k++) values[view->offset + k] *= factor;
+  }
+}
+
+/* The largest score of samples, all of which must be inside. Where a solver gives up there is no sample rather than a wrong
+ * one. */
+static double Widest(const char *name, RheoPosterior posterior)
 {
   enum { M = 200 };
   static double theta[M * D];
   double lower[D], upper[D], widest = 0;
+  int n = 0;
+  OK(RheoPriorGetBounds(RheoPosteriorPrior(posterior), lower, upper));
+  OK(RheoPosteriorSample(posterior, Observed, 5, 0, M, theta, NULL));
+  for (int i = 0; i < M * D; i++) {
+    const int k = i % D;
+    if (isnan(theta[i])) continue;
+    if (!(theta[i] > lower[k] && theta[i] < upper[k])) fail_msg("%s: sample %g", name, theta[i]);
+    widest = fmax(widest, fabs(RheoPriorToNormal(RheoPosteriorPrior(posterior), k, theta[i])));
+    n++;
+  }
+  print_message("%s: %d values, widest score %g\n", name, n, widest);
+  assert_true(n > M);
+  return widest;
+}
+
+/* A network gone wild, step by step, for one kind of density needs less than another. */
+static void NothingOutside(void **state)
+{
   (void)state;
   for (int t = 0; t < N_NAMES; t++) {
     Case c = Trained(t);
-    RheoParams params = RheoDensityParams(c.posterior->density);
-    float *values = RheoDensityValues(c.posterior->density);
-    for (int v = 0; v < RheoParamsCount(params); v++) {
-      const RheoParamView *view = RheoParamsView(params, v);
-      for (size_t k = 0; !view->init.frozen && k < view->size; k++) values[view->offset + k] *= 4;
+    double widest = 0;
+    for (int k = 0; k < 12 && widest <= 5; k++) {
+      Disturb(c.posterior->density, k);
+      widest = Widest(names[t], c.posterior);
     }
-    OK(RheoPriorGetBounds(RheoPosteriorPrior(c.posterior), lower, upper));
-    OK(RheoPosteriorSample(c.posterior, Observed, 5, 0, M, theta, NULL));
-    int n = 0;
-    for (int i = 0; i < M * D; i++) {
-      const int k = i % D;
-      if (isnan(theta[i])) continue;
-      if (!(theta[i] > lower[k] && theta[i] < upper[k])) fail_msg("%s: sample %g", names[t], theta[i]);
-      widest = fmax(widest, fabs(RheoPriorToNormal(RheoPosteriorPrior(c.posterior), k, theta[i])));
-      n++;
-    }
-    assert_true(n > M);
+    assert_true(widest > 5); /* or nothing was tried */
     Free(&c);
   }
-  print_message("widest score %g\n", widest);
-  assert_true(widest > 5); /* or nothing was tried */
 }
 
 /* Whatever trains a continuous flow: the loss falls and there are samples. */

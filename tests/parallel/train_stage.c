@@ -220,6 +220,7 @@ static const Setting settings[] = {
     {N, 32, 0, 2, 0, 5, 1, 0.1, 0},   /* no groups */
     {N, 16, 2, 2, 0, 4, 1, 0.2, 100}, /* windows of three groups, which four ranks cannot share evenly */
     {N, 10, 0, 2, 55, 5, 0, 0.1, 75}, /* windows without groups; ends within one */
+    {N, 4, 1, 1, 0, 4, 0, 0.1, 0},    /* one epoch of many groups */
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
@@ -256,12 +257,27 @@ static int64_t SumOverRanks(int64_t x)
   return sum;
 }
 
+static int64_t MostOfRanks(int64_t x)
+{
+  int64_t most;
+  MPI_Allreduce(&x, &most, 1, MPI_INT64_T, MPI_MAX, PETSC_COMM_WORLD);
+  return most;
+}
+
 static int64_t Ceiling(int64_t n, int64_t d)
 {
   return (n + d - 1) / d;
 }
 
-/* Groups are what the header says, each is computed once in all, and its rows find their own. */
+/* Of n groups the most that one rank computes: ranks take turns anew in every window. */
+static int64_t Share(int64_t n, int64_t in_window)
+{
+  int size;
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  return n / in_window * Ceiling(in_window, size) + Ceiling(n % in_window, size);
+}
+
+/* Groups are what the header says, each is computed once in all, by ranks that take turns, and its rows find their own. */
 static void TestGroups(void **state)
 {
   (void)state;
@@ -277,7 +293,14 @@ static void TestGroups(void **state)
       const int64_t whole = total / toy.steps * Ceiling(toy.steps, s->group),
                     rest = Ceiling(total % toy.steps, s->group),
                     validation = Ceiling(toy.sampler.n_validation, PetscMin(s->group, toy.steps) * batch);
+      const int64_t in_epoch = Ceiling(toy.steps, s->group),
+                    in_window = s->window ? s->window / (s->group * batch) : in_epoch;
+      const int64_t most = MostOfRanks(toy.groups);
       assert_int_equal(SumOverRanks(toy.groups), whole + rest + validation);
+      assert_true(most <= total / toy.steps * Share(in_epoch, in_window) + Share(rest, in_window) +
+                              Share(validation, validation));
+      if (total == toy.steps && !s->window)
+        assert_true(most <= Share(whole + validation, whole + validation) + 1);
     }
     if (toy.wrong) fail_msg("setting %d: %lld rows are given the wrong thing", i, (long long)toy.wrong);
     OK(RheoSamplerDestroy(&toy.sampler));

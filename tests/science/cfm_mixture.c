@@ -7,6 +7,8 @@
 #include "base/random.h"
 #include "check.h"
 #include "cnfs.h"
+#include "model.h"
+#include "solves.h"
 #include "train/train.h"
 #include <math.h>
 #include <stdio.h>
@@ -122,6 +124,8 @@ static CnfModel train(const Case *p, const char *text, int n_context)
            p->sigma, text);
   CnfModel m = StartCnf(whole, D, n_context, 256, 0);
   rx_cnf_velocity(m.cnf, m.scope, m.t, m.z, m.context, RHEO_NONE);
+  rx_cnf_start(m.cnf, m.scope, m.z, m.context);
+  rx_cnf_enter(m.cnf, m.scope, m.z, m.context);
   DrawCnf(&m, 0);
   OK(RheoParamsInit(m.params, 3, m.single));
   draw_data(5, N, x, y);
@@ -194,6 +198,36 @@ static void forgetting_learns_both_fields(void **state)
   FinishCnf(&m);
 }
 
+/* CAR-Flow: the ends of the way follow the component, and samples of each component are still its own. */
+static void shifted_ends_reach_each_component(void **state)
+{
+  enum { ROWS = 2000 };
+  static double source[ROWS * D], context[ROWS * K], path[2 * ROWS * D];
+  (void)state;
+  CnfModel m = train(&linear, "shift: both", K);
+  RheoSolver solver = SolverOf(&m, SolveConfigOf("rtol: 1e-4, atol: 1e-4"));
+  for (int k = 0; k < K; k++) {
+    double mean[D] = {0}, moved[D] = {0}, square = 0;
+    FillNormal(9, ROWS * D, source);
+    for (int r = 0; r < ROWS * K; r++) context[r] = r % K == k;
+    const RheoSolveRows rows = {.n = ROWS, .context = context};
+    OK(RheoSolverTrajectory(solver, &rows, source, 2, (const double[]){0, 1}, path, NULL));
+    for (int i = 0; i < ROWS * D; i++) {
+      moved[i % D] += (path[i] - source[i]) / ROWS;
+      mean[i % D] += path[ROWS * D + i] / ROWS;
+    }
+    for (int i = 0; i < ROWS * D; i++) square += pow(path[ROWS * D + i] - mean[i % D], 2) / (ROWS * D);
+    print_message("component %d: mean %.3f %.3f, sd %.3f; where its ways begin: %.3f %.3f\n", k, mean[0],
+                  mean[1], sqrt(square), moved[0], moved[1]);
+    /* path: linear of sigma 0.1 widens what it learns by as much */
+    assert_true(hypot(mean[0] - centre[k][0], mean[1] - centre[k][1]) < 0.12);
+    assert_true(fabs(sqrt(square) / hypot(width[k], linear.sigma) - 1) < 0.12);
+    assert_true(hypot(moved[0], moved[1]) > 0.3);
+  }
+  OK(RheoSolverDestroy(&solver));
+  FinishCnf(&m);
+}
+
 static void wrong_fields_are_told_apart(void **state)
 {
   (void)state;
@@ -204,9 +238,8 @@ static void wrong_fields_are_told_apart(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(field_is_the_conditional_mean),
-      cmocka_unit_test(however_times_are_drawn),
-      cmocka_unit_test(forgetting_learns_both_fields),
+      cmocka_unit_test(field_is_the_conditional_mean), cmocka_unit_test(however_times_are_drawn),
+      cmocka_unit_test(forgetting_learns_both_fields), cmocka_unit_test(shifted_ends_reach_each_component),
       cmocka_unit_test(wrong_fields_are_told_apart),
   };
   return RUN_TESTS(argc, argv, tests);
