@@ -93,7 +93,9 @@ int rheo_feed_to_file(int comm, const char *path, const char *parameters, const 
 
 /* To ranks that train: those of comm with is_trainer other than 0, at least one, and not all. They call rheo_feed_train; the
  * others put. Rows travel in messages that wait until a trainer takes them: while capacity rows are on the way,
- * rheo_feed_put waits and rheo_feed_try_put returns RHEO_BUSY. Trainers keep all rows, as training does. Collective on comm. */
+ * rheo_feed_put waits and rheo_feed_try_put returns RHEO_BUSY. Each trainer keeps the rows that it is sent, all of them about the
+ * same number, and trains with as many: of n rows of D + C numbers, 8 (D + C + 2) n bytes over the number of trainers, besides
+ * what training needs anyway. Collective on comm. */
 int rheo_feed_to_trainers(int comm, int is_trainer, const char *parameters, const char *data, int capacity,
                           rheo_feed **feed);
 

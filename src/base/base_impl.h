@@ -40,9 +40,6 @@ PetscBool RheoLogIsOn(void);
 void RheoTerminalClear(void);
 void RheoTerminalOccupied(PetscBool occupied);
 
-/* RheoRange for any rank of any number of them. */
-void RheoRangeOf(int rank, int size, int64_t n, int64_t *begin, int64_t *end);
-
 /* Writes a scalar as YAML: plain where a reader would get the same text back, in double quotes otherwise. A
  * scalar inside
  * [...] may not hold commas and brackets unquoted. */

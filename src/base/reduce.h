@@ -45,6 +45,8 @@ PetscErrorCode RheoReduceBlocks(RheoReduce reduce, const double *partial, double
 
 /* Rows 0..n-1 cut over ranks: [begin, end) of this rank. Not collective. */
 void RheoRange(MPI_Comm comm, int64_t n, int64_t *begin, int64_t *end);
+/* RheoRange for any rank of any number of them. */
+void RheoRangeOf(int rank, int size, int64_t n, int64_t *begin, int64_t *end);
 
 /* Rows of all ranks, in the order of ranks, on every rank: mine (n, width), n may differ between ranks -> all (sum of n,
  * width), which may hold mine in its place already. Of any size. Collective. */

@@ -1,6 +1,7 @@
 /* Private to src/embed: visits with their codes, and what a feed is made of. */
 #pragma once
 #include "../base/guest.h"
+#include "../infer/posterior.h"
 #include "../rheo_embed.h"
 #include <stddef.h>
 
@@ -48,3 +49,17 @@ typedef struct {
 /* Sorts by index; *twice is the lowest index that is there more than once, INT64_MAX where none is. */
 void EmbedSort(int64_t n, EmbedPlace *place, int64_t *twice);
 PetscErrorCode EmbedFeedTrain(rheo_feed *feed, const char *deck, const char *path, int64_t *rows);
+
+/* ---- feed_rows.c ---- */
+/* Rows to train on, in the order of their indices: those of this rank's RheoRange of all that are not to be left out. */
+typedef struct {
+  int64_t n, n_good; /* of all ranks: rows that came, and those left */
+  int64_t begin, end;
+  float *z, *context; /* (end - begin, D), (end - begin, C): see RheoPosteriorConvert */
+} EmbedRows;
+/* Of the records (n) that each rank of comm has; record is taken over and set to NULL. An index that is there twice is
+ * RHEO_ERR_INPUT. rows has to be destroyed after a failure too. Needs about as much memory as
+ * this rank's records do or its slice would, whichever is larger, 24 bytes a row, and 2 MB. Collective on comm. */
+PetscErrorCode EmbedRowsCreate(const rheo_feed *feed, MPI_Comm comm, int64_t n, double **record,
+                               RheoPosterior posterior, EmbedRows *rows);
+PetscErrorCode EmbedRowsDestroy(EmbedRows *rows);

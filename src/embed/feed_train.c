@@ -2,8 +2,8 @@
  *
  * A rank that puts has a few buffers in turn. A full one goes to the next trainer by a synchronous send, so that it is free
  * again when the trainer has taken it, and no library in between piles up rows. Trainers take what comes, in any order; at the
- * end all of them get all records and sort them by index, so that neither order nor ranks are left in the result. */
-#include "../infer/posterior.h"
+ * end each gets its slice of the list that is sorted by index (feed_rows.c), so that neither order nor ranks are left in the
+ * result. */
 #include "../infer/schema.h"
 #include "embed_impl.h"
 #include <string.h>
@@ -136,50 +136,6 @@ static PetscErrorCode TakeAll(rheo_feed *f)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Every trainer gets every record. */
-static PetscErrorCode Share(rheo_feed *f)
-{
-  Trainers *t = f->data;
-  int *count, *at, mine = (int)t->n;
-  int64_t all;
-  double *record;
-
-  PetscFunctionBeginUser;
-  PetscCallMPI(MPI_Allreduce(&t->n, &all, 1, MPI_INT64_T, MPI_SUM, t->trainers));
-  RheoInputCheck(all <= INT32_MAX, t->trainers, "%lld rows are more than can be shared out", (long long)all);
-  PetscCall(PetscMalloc2(t->n_trainers, &count, t->n_trainers, &at));
-  PetscCall(PetscMalloc1(all * f->width, &record));
-  PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, count, 1, MPI_INT, t->trainers));
-  for (int r = 0, sum = 0; r < t->n_trainers; sum += count[r++]) at[r] = sum;
-  PetscCallMPI(MPI_Allgatherv(t->record, mine, f->record, record, count, at, f->record, t->trainers));
-  PetscCall(PetscFree2(count, at));
-  PetscCall(PetscFree(t->record));
-  t->record = record;
-  t->n = t->room = all;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* theta (n, D), x (n, C) in the order of the indices. */
-static PetscErrorCode Order(rheo_feed *f, double *theta, double *x)
-{
-  Trainers *t = f->data;
-  EmbedPlace *place;
-  int64_t twice;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(t->n, &place));
-  for (int64_t i = 0; i < t->n; i++) place[i] = (EmbedPlace){EmbedIndex(t->record + i * f->width), i};
-  EmbedSort(t->n, place, &twice);
-  for (int64_t i = 0; i < t->n; i++) {
-    const double *record = t->record + place[i].place * f->width + 2;
-    PetscCall(PetscArraycpy(theta + i * f->d, record, f->d));
-    PetscCall(PetscArraycpy(x + i * f->c, record + f->d, f->c));
-  }
-  PetscCall(PetscFree(place));
-  RheoInputCheck(twice == INT64_MAX, t->trainers, "simulation %lld was put more than once", (long long)twice);
-  PetscFunctionReturn(RHEO_OK);
-}
-
 /* What only the driver reads may stand in a deck and is not looked at. */
 static PetscErrorCode CheckDeck(MPI_Comm comm, const char *path)
 {
@@ -215,24 +171,39 @@ static PetscErrorCode CheckNames(const rheo_feed *f, MPI_Comm comm, const char *
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Train(rheo_feed *f, RheoDeck deck, const char *deck_path, const char *path)
+static PetscErrorCode Train(rheo_feed *f, RheoPosterior posterior, const char *path, int64_t *n)
 {
   Trainers *t = f->data;
-  RheoPosterior posterior;
-  double *theta, *x;
+  EmbedRows mine;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoSimulatorPin(deck, f->c));
-  PetscCall(RheoPosteriorCreate(deck, f->c, &posterior));
-  PetscCall(CheckNames(f, t->trainers, deck_path, posterior));
-  PetscCall(Share(f));
-  PetscCall(PetscMalloc2(t->n * f->d, &theta, t->n * f->c, &x));
-  PetscCall(Order(f, theta, x));
-  PetscCall(PetscFree(t->record));
-  PetscCall(RheoPosteriorTrain(posterior, t->n, theta, x, NULL));
-  PetscCall(PetscFree2(theta, x));
+  PetscErrorCode code = EmbedRowsCreate(f, t->trainers, t->n, &t->record, posterior, &mine);
+  if (!code) {
+    const RheoRows rows = {
+        .n = mine.n_good, .begin = mine.begin, .end = mine.end, .value = {mine.z, mine.context}};
+    code = RheoPosteriorTrainRows(posterior, mine.n, &rows);
+  }
+  *n = mine.n;
+  PetscCall(EmbedRowsDestroy(&mine));
+  PetscCall(code);
   PetscCall(RheoPosteriorSave(posterior, path));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode TrainDeck(rheo_feed *f, RheoDeck deck, const char *deck_path, const char *path,
+                                int64_t *n)
+{
+  Trainers *t = f->data;
+  RheoPosterior posterior = NULL;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckLoadFile(deck, deck_path));
+  PetscCall(RheoSimulatorPin(deck, f->c));
+  PetscErrorCode code = RheoPosteriorCreate(deck, f->c, &posterior);
+  if (!code) code = CheckNames(f, t->trainers, deck_path, posterior);
+  if (!code) code = Train(f, posterior, path, n);
   PetscCall(RheoPosteriorDestroy(&posterior));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -248,10 +219,9 @@ PetscErrorCode EmbedFeedTrain(rheo_feed *f, const char *deck_path, const char *p
   PetscCall(CheckDeck(t->trainers, deck_path)); /* before the wait */
   PetscCall(TakeAll(f));
   PetscCall(RheoDeckCreate(t->trainers, &deck));
-  PetscCall(RheoDeckLoadFile(deck, deck_path));
-  PetscCall(Train(f, deck, deck_path, path));
-  *rows = t->n;
+  const PetscErrorCode code = TrainDeck(f, deck, deck_path, path, rows);
   PetscCall(RheoDeckDestroy(&deck));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -57,23 +57,35 @@ PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Records of raw rows (theta, x, weight or NULL): parameters as normal scores of their prior, and everything finite. */
+/* Parameters as normal scores of their prior, and everything finite. */
+PetscBool RheoPosteriorConvert(RheoPosterior p, const double *theta, const double *x, float *z,
+                               float *context)
+{
+  PetscBool good = PETSC_TRUE;
+
+  for (int k = 0; k < p->d; k++) z[k] = (float)RheoPriorToNormal(p->prior, k, theta[k]);
+  RheoPosteriorTransformData(p, 1, x, context);
+  for (int k = 0; k < p->d; k++)
+    if (!isfinite(z[k])) good = PETSC_FALSE;
+  for (int k = 0; k < p->c; k++)
+    if (!isfinite(context[k])) good = PETSC_FALSE;
+  return good;
+}
+
+/* Records of raw rows (theta, x, weight or NULL). */
 static void Convert(const void *posterior, int64_t n, const int64_t *place, const double *const *block,
                     float *record, unsigned char *good)
 {
   const RheoPosterior p = (RheoPosterior)(uintptr_t)posterior;
-  const double *theta = block[0], *x = block[1], *weight = block[2];
+  const double *weight = block[2];
   const int size = p->d + p->c + (weight != NULL);
 
   (void)place;
   for (int64_t i = 0; i < n; i++, record += size) {
-    good[i] = 1;
-    for (int k = 0; k < p->d; k++) record[k] = (float)RheoPriorToNormal(p->prior, k, theta[i * p->d + k]);
-    RheoPosteriorTransformData(p, 1, x + i * p->c, record + p->d);
-    if (weight) record[p->d + p->c] = (float)weight[i];
-    for (int k = 0; k < size; k++)
-      if (!isfinite(record[k])) good[i] = 0;
-    if (weight && record[size - 1] < 0) good[i] = 0;
+    good[i] = RheoPosteriorConvert(p, block[0] + i * p->d, block[1] + i * p->c, record, record + p->d);
+    if (!weight) continue;
+    record[size - 1] = (float)weight[i];
+    if (!isfinite(record[size - 1]) || record[size - 1] < 0) good[i] = 0;
   }
 }
 
@@ -99,35 +111,52 @@ static PetscErrorCode CheckCount(RheoPosterior p, int64_t n, int64_t good)
   PetscFunctionReturn(RHEO_OK);
 }
 
+static PetscErrorCode TrainSource(RheoPosterior p, RheoRowSource source)
+{
+  PetscFunctionBeginUser;
+  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, NULL, p->density,
+                            p->guarded ? &p->guard : NULL, p->series, &p->training));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoPosteriorTrainRows(RheoPosterior p, int64_t n, const RheoRows *held)
+{
+  const RheoRowLayout layout = Layout(p, (PetscBool)(held->weight != NULL));
+  RheoRows rows = *held;
+  RheoRowSource source;
+
+  PetscFunctionBeginUser;
+  PetscCall(CheckCount(p, n, rows.n));
+  rows.n_columns = layout.n_columns;
+  memcpy(rows.name, layout.name, sizeof rows.name);
+  memcpy(rows.width, layout.width, sizeof rows.width);
+  PetscCall(RheoRowSourceCreateMemory(p->comm, &rows, &source));
+  const PetscErrorCode code = TrainSource(p, source);
+  PetscCall(RheoRowSourceDestroy(&source));
+  PetscCall(code);
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode RheoPosteriorTrain(RheoPosterior p, int64_t n, const double *theta, const double *x,
                                   const double *weight)
 {
-  RheoRows rows = {.n_columns = 2, .name = {"x", "context"}, .width = {p->d, p->c}};
-  const RheoRowLayout layout = Layout(p, (PetscBool)(weight != NULL));
-  RheoRowSource source;
-  float *t, *y, *w, *record;
-  unsigned char good;
+  float *z, *context, *w;
+  RheoRows rows = {0};
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc4(n * p->d, &t, n * p->c, &y, n, &w, layout.size, &record));
+  PetscCall(PetscMalloc3(n * p->d, &z, n * p->c, &context, n, &w));
   for (int64_t i = 0; i < n; i++) {
-    const double *const block[] = {theta + i * p->d, x + i * p->c, weight ? weight + i : NULL};
-    Convert(p, 1, &i, block, record, &good);
-    if (!good) continue;
-    memcpy(t + rows.n * p->d, record, (size_t)p->d * sizeof *t);
-    memcpy(y + rows.n * p->c, record + p->d, (size_t)p->c * sizeof *y);
-    if (weight) w[rows.n] = record[layout.weight];
-    rows.n++;
+    float *const to = z + rows.n * p->d;
+    if (!RheoPosteriorConvert(p, theta + i * p->d, x + i * p->c, to, context + rows.n * p->c)) continue;
+    w[rows.n] = weight ? (float)weight[i] : 1;
+    if (isfinite(w[rows.n]) && w[rows.n] >= 0) rows.n++;
   }
-  PetscCall(CheckCount(p, n, rows.n));
-  rows.value[0] = t;
-  rows.value[1] = y;
+  rows.value[0] = z;
+  rows.value[1] = context;
   rows.weight = weight ? w : NULL;
-  PetscCall(RheoRowSourceCreateMemory(p->comm, &rows, &source));
-  PetscCall(RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, NULL, p->density,
-                            p->guarded ? &p->guard : NULL, p->series, &p->training));
-  PetscCall(RheoRowSourceDestroy(&source));
-  PetscCall(PetscFree4(t, y, w, record));
+  const PetscErrorCode code = RheoPosteriorTrainRows(p, n, &rows);
+  PetscCall(PetscFree3(z, context, w));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -162,8 +191,7 @@ PetscErrorCode RheoPosteriorTrainFiles(RheoPosterior p, RheoReader reader)
   PetscCall(RheoTrainingStreams(p->deck, choice, table->n, &layout, &streams));
   PetscCall(RheoRowSourceCreateFile(p->comm, &file, &layout, streams, &source));
   PetscCall(CheckCount(p, table->n, RheoRowSourceCount(source)));
-  const PetscErrorCode code = RheoTrainingRun(p->deck, (uint64_t)p->run.seed, source, NULL, p->density,
-                                              p->guarded ? &p->guard : NULL, p->series, &p->training);
+  const PetscErrorCode code = TrainSource(p, source);
   PetscCall(RheoRowSourceDestroy(&source)); /* a thread may still be reading where training was stopped */
   PetscCall(code);
   PetscFunctionReturn(RHEO_OK);

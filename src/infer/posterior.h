@@ -28,6 +28,12 @@ PetscErrorCode RheoPosteriorDestroy(RheoPosterior *posterior);
  * them. Collective. */
 PetscErrorCode RheoPosteriorTrain(RheoPosterior posterior, int64_t n, const double *theta, const double *x,
                                   const double *weight);
+/* The same from rows that are converted, and the good ones put in order and cut as RheoRows says, already: value[0] is z, value[1]
+ * the context; names and widths are filled in here. n counts the rows that were left out too. Borrowed. Collective. */
+PetscErrorCode RheoPosteriorTrainRows(RheoPosterior posterior, int64_t n, const RheoRows *rows);
+/* A row as it is trained on: theta (D), x (C) to z (D), context (C). PETSC_FALSE: it is to be left out. Not collective. */
+PetscBool RheoPosteriorConvert(RheoPosterior posterior, const double *theta, const double *x, float *z,
+                               float *context);
 /* The same from blocks `parameters` and `data`, and `weights` where there are any, of files: rows stay there or are spread over
  * the ranks, as data.stream says; the model is the same. Blocks that are missing or of other widths are RHEO_ERR_INPUT.
  * Collective. */

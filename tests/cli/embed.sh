@@ -81,9 +81,16 @@ quiet "$RHEO_CMAKE" --build habits_built
 if [ -x hosts/host_fortran ]; then
   [ "$(habits_built/embed_host_fortran model.h5 habits.h5)" = kept ] || fail "a host in Fortran"
 fi
+sed '/^flow:/d; s/epochs: 40/epochs: 2/' "$deck" >continuous.yaml
+echo "estimator: fmpe
+cnf: {net: {type: mlp, hidden: 16, layers: 2}}" >>continuous.yaml
+quiet "$RHEO_BIN/rheo" train continuous.yaml -output continuous # reads ./data.h5
 for started in mpi petsc nothing; do
-  [ "$(habits_built/embed_host $started model.h5 habits.h5)" = kept ] || fail "a host that started $started"
-  rm habits.h5
+  for n in 1 2; do
+    said=$(run $n habits_built/embed_host $started model.h5 continuous/model.h5 "$deck" habits) || fail "$n ranks of a host that started $started"
+    [ "$said" = "$(for _ in $(seq $n); do echo kept; done)" ] || fail "$n ranks of a host that started $started: $said"
+    "$RHEO_BIN/rheo" info habits.data.h5 >/dev/null || fail "a data set of such a host"
+    [ $n = 1 ] || "$RHEO_BIN/rheo" info habits.model.h5 >/dev/null || fail "a model of such a host"
+    rm habits.*
+  done
 done
-[ "$(run 2 habits_built/embed_host mpi model.h5 habits.h5)" = "kept
-kept" ] || fail "two ranks of a host"

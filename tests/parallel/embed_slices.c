@@ -1,0 +1,121 @@
+/* What the ranks that train on a host's simulations hold: three of them about a third each of what one does, and the model is the
+ * same. ranks: 4. timeout: 120 sanitize: yes */
+#include "base/random.h"
+#include "host.h"
+#include <stdlib.h>
+
+enum { ROWS = 60000, WIDE = 40, HEAD = 16 };
+
+/* ---- All memory of PETSc's ---- */
+
+static size_t held, most;
+
+static void count(size_t less, size_t more)
+{
+  held = held - less + more;
+  if (held > most) most = held;
+}
+
+static PetscErrorCode take(size_t n, PetscBool clear, int line, const char function[], const char file[],
+                           void **memory)
+{
+  char *block = clear ? calloc(1, n + HEAD) : malloc(n + HEAD);
+  (void)line, (void)function, (void)file;
+  *memory = NULL;
+  if (!block) return PETSC_ERR_MEM;
+  memcpy(block, &n, sizeof n);
+  count(0, n);
+  *memory = block + HEAD;
+  return RHEO_OK;
+}
+
+static PetscErrorCode leave(void *memory, int line, const char function[], const char file[])
+{
+  size_t n;
+  (void)line, (void)function, (void)file;
+  if (!memory) return RHEO_OK;
+  memcpy(&n, (char *)memory - HEAD, sizeof n);
+  count(n, 0);
+  free((char *)memory - HEAD);
+  return RHEO_OK;
+}
+
+static PetscErrorCode change(size_t n, int line, const char function[], const char file[], void **memory)
+{
+  size_t before;
+  if (!*memory) return take(n, PETSC_FALSE, line, function, file, memory);
+  memcpy(&before, (char *)*memory - HEAD, sizeof before);
+  char *block = realloc((char *)*memory - HEAD, n + HEAD);
+  if (!block) return PETSC_ERR_MEM;
+  memcpy(block, &n, sizeof n);
+  count(before, n);
+  *memory = block + HEAD;
+  return RHEO_OK;
+}
+
+/* ---- Feeds ---- */
+
+static void put_some(rheo_feed *feed, int n, int rank, int n_hosts)
+{
+  double theta[D], x[WIDE];
+  for (int64_t i = rank; i < n; i += n_hosts) {
+    RheoStream stream = RheoStreamMake(6, RHEO_STREAM_TEST, 0, (uint64_t)i);
+    theta[0] = 1 + 2 * RheoStreamNormal(&stream);
+    theta[1] = 0.2 + 3 * RheoStreamUniform(&stream);
+    for (int k = 0; k < WIDE; k++) x[k] = theta[k % 2] + 0.3 * RheoStreamNormal(&stream);
+    DONE(rheo_feed_put(feed, ROWS - i, theta, x, i % 1000 == 17));
+  }
+}
+
+/* The most that a trainer held at a time, beyond what it had before. */
+static double bytes_held(int n_trainers, int n, const char *path)
+{
+  int size, rank = HostRank(MPI_COMM_WORLD, &size);
+  const int is_trainer = rank >= size - n_trainers;
+  rheo_feed *feed;
+  double bytes = 0;
+  int64_t rows;
+  DONE(rheo_feed_to_trainers(HostWorld(), is_trainer, "a, b", "40", 64, &feed));
+  const size_t before = most = held;
+  if (is_trainer) {
+    DONE(rheo_feed_train(feed, "slices.yaml", path, &rows));
+    assert_int_equal(rows, n);
+    bytes = (double)(most - before);
+  } else {
+    put_some(feed, n, rank, size - n_trainers);
+  }
+  DONE(rheo_feed_close(&feed, NULL));
+  MPI_Allreduce(MPI_IN_PLACE, &bytes, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+  return bytes;
+}
+
+static void slices(void **state)
+{
+  const double raw = 8. * (D + WIDE) * ROWS;
+  int size;
+  (void)state;
+  HostRank(MPI_COMM_WORLD, &size);
+  assert_int_equal(size, 4);
+  DONE(rheo_start());
+  HostWriteDeck("slices.yaml", "seed: 3\n" HOST_PRIOR
+                               "flow: {stack: [lu], repeat: 1}\ntrain: {batch: 1000, steps: 3, shards: 4}\n");
+  const double few = bytes_held(1, 2000, "slices_few.h5"), one = bytes_held(1, ROWS, "slices_1.h5"),
+               two = bytes_held(2, ROWS, "slices_2.h5"), three = bytes_held(3, ROWS, "slices_3.h5");
+  print_message("few rows %.0f bytes; all on one %.0f, two %.0f, three %.0f\n", few, one, two, three);
+  assert_true(few < 0.2 * one);
+  assert_true(one > raw); /* it is the rows that are counted */
+  /* Room for rows grows by half, and the exchange has rooms of its own, as few rows have. */
+  const double held_by[] = {one, two, three};
+  for (int k = 0; k < 3; k++) assert_true(held_by[k] < 1.6 * raw / (k + 1) + 2 * few);
+  assert_true(three < 0.75 * raw);
+  HostSameFiles("slices_1.h5", "slices_2.h5");
+  HostSameFiles("slices_1.h5", "slices_3.h5");
+  DONE(rheo_end());
+}
+
+int main(int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {cmocka_unit_test(slices)};
+  if (PetscMallocSet(take, leave, change)) return 1;
+  return RUN_TESTS(argc, argv, tests);
+}
