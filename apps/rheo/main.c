@@ -6,22 +6,22 @@
 static PetscErrorCode Help(void)
 {
   PetscFunctionBeginUser;
-  PetscCall(PetscPrintf(PETSC_COMM_WORLD,
-                        "rheo %s: simulation-based inference with normalizing flows over MPI\n\n"
-                        "usage: [mpiexec -n RANKS] rheo VERB DECK|FILE [-key value ...]\n\n"
-                        "  A deck is a YAML file that describes an experiment; every key in it can be given "
-                        "on the command line,\n"
-                        "  nested keys joined by '_' (`train: {batch: 200}` is `-train_batch 200`). The "
-                        "result goes to stdout as\n"
-                        "  YAML, messages to stderr, files to `-output DIR`. `rheo VERB -help` explains a "
-                        "verb and its keys.\n\nverbs:\n",
-                        RheoVersion()));
+  PetscCall(PetscFPrintf(PETSC_COMM_WORLD, stdout,
+                         "rheo %s: simulation-based inference with normalizing flows over MPI\n\n"
+                         "usage: [mpiexec -n RANKS] rheo VERB DECK|FILE [-key value ...]\n\n"
+                         "  A deck is a YAML file that describes an experiment; every key in it can be given "
+                         "on the command line,\n"
+                         "  nested keys joined by '_' (`train: {batch: 200}` is `-train_batch 200`). The "
+                         "result goes to stdout as\n"
+                         "  YAML, messages to stderr, files to `-output DIR`. `rheo VERB -help` explains a "
+                         "verb and its keys.\n\nverbs:\n",
+                         RheoVersion()));
   for (int i = 0; Verbs[i]; i++)
-    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "  %-10s %s\n", Verbs[i]->name, Verbs[i]->summary));
-  PetscCall(
-      PetscPrintf(PETSC_COMM_WORLD,
-                  "\nexit status: 0 done, 2 a mistake in the input, 3 stopped by a signal or ahead of a time "
-                  "limit, 1 anything else\n"));
+    PetscCall(PetscFPrintf(PETSC_COMM_WORLD, stdout, "  %-10s %s\n", Verbs[i]->name, Verbs[i]->summary));
+  PetscCall(PetscFPrintf(
+      PETSC_COMM_WORLD, stdout,
+      "\nexit status: 0 done, 2 a mistake in the input, 3 stopped by a signal or ahead of a time "
+      "limit, 1 anything else\n"));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -36,7 +36,8 @@ static PetscErrorCode HelpFamilies(void)
       const size_t used = strlen(keys);
       snprintf(keys + used, sizeof keys - used, "%s%s", k ? ", " : "", type->parameter[k]);
     }
-    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "    family: %-17s %-19s %s\n", type->name, keys, type->summary));
+    PetscCall(PetscFPrintf(PETSC_COMM_WORLD, stdout, "    family: %-17s %-19s %s\n", type->name, keys,
+                           type->summary));
   }
   PetscFunctionReturn(RHEO_OK);
 }
@@ -47,10 +48,10 @@ static PetscErrorCode HelpVerb(const Verb *verb)
   int n;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "rheo %s %s\n  %s\n\n%s\n", verb->name, verb->usage, verb->summary,
-                        verb->text));
-  PetscCall(PetscPrintf(
-      PETSC_COMM_WORLD,
+  PetscCall(PetscFPrintf(PETSC_COMM_WORLD, stdout, "rheo %s %s\n  %s\n\n%s\n", verb->name, verb->usage,
+                         verb->summary, verb->text));
+  PetscCall(PetscFPrintf(
+      PETSC_COMM_WORLD, stdout,
       "keys: name in the deck (with '_' for '.' on the command line), type, default (- for none), "
       "what is allowed, meaning\n\n"));
   PetscCall(Schema(&n, &section));
@@ -91,7 +92,7 @@ static PetscErrorCode Main(int argc, char **argv)
     PetscFunctionReturn(RHEO_OK);
   }
   if (!strcmp(argv[1], "-version") || !strcmp(argv[1], "--version")) {
-    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "rheo %s (%s)\n", RheoVersion(), RheoCommit()));
+    PetscCall(PetscFPrintf(PETSC_COMM_WORLD, stdout, "rheo %s (%s)\n", RheoVersion(), RheoCommit()));
     PetscFunctionReturn(RHEO_OK);
   }
   run.verb = FindVerb(argv[1]);

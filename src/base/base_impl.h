@@ -27,9 +27,6 @@ void RheoEventsForget(void);
 /* Whether `name` (no dash) is an option of PETSc's; `given` whether this run's command line set it. */
 PetscBool RheoPetscOptionIs(const char *name);
 PetscBool RheoPetscOptionGiven(const char *name);
-/* Where -log_view writes when it is not told. */
-#define RHEO_LOG_VIEW_PLACE ":/dev/stderr::append"
-
 /* Whether an argument is a key (`-x`, `--x`) rather than a value such as -3 or -.5. */
 PetscBool RheoArgumentIsKey(const char *argument);
 

@@ -221,10 +221,10 @@ static PetscErrorCode SetPetscOption(const char *name, int n, const char *const 
     PetscCall(PetscOptionsClearValue(NULL, option));
     PetscFunctionReturn(RHEO_OK);
   }
-  const PetscBool plain = (PetscBool)(!*text || Among(text, yes, 3)),
-                  log = (PetscBool)!strcmp(name, "log_view");
-  PetscCall(PetscOptionsSetValue(NULL, option, !plain ? text : log ? RHEO_LOG_VIEW_PLACE : NULL));
-  if (log) PetscCall(PetscLogDefaultBegin()); /* PETSc starts its log itself only at start-up */
+  const PetscBool plain = (PetscBool)(!*text || Among(text, yes, 3));
+  PetscCall(PetscOptionsSetValue(NULL, option, plain ? NULL : text));
+  if (!strcmp(name, "log_view"))
+    PetscCall(PetscLogDefaultBegin()); /* PETSc starts its log itself only at start-up */
   PetscFunctionReturn(RHEO_OK);
 }
 

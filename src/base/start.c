@@ -88,16 +88,10 @@ static void CollectArguments(int argc, char **argv)
   }
 }
 
-/* PETSc prints its log to stdout, which belongs to results, unless it is told where to. */
-static PetscErrorCode LogToStderr(void)
+/* stdout belongs to results: what PETSc prints there (-ts_monitor, -ts_view, -log_view, ...) goes to stderr. */
+static void PrintToStderr(void)
 {
-  char place[8];
-  PetscBool given;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscOptionsGetString(NULL, NULL, "-log_view", place, sizeof place, &given));
-  if (given && !place[0]) PetscCall(PetscOptionsSetValue(NULL, "-log_view", RHEO_LOG_VIEW_PLACE));
-  PetscFunctionReturn(RHEO_OK);
+  PETSC_STDOUT = stderr;
 }
 
 PetscBool RheoIsInitialized(void)
@@ -120,8 +114,7 @@ PetscErrorCode RheoInitialize(int *argc, char ***argv)
     code = PetscInitialize(&n, &arguments, NULL, NULL);
     if (code) return code;
     start.started_petsc = PETSC_TRUE;
-    code = LogToStderr();
-    if (code) return code;
+    PrintToStderr();
   }
   PinThreads(); /* PETSc sets a number of threads of its own */
   RheoErrorHandlerPush();
@@ -150,7 +143,10 @@ PetscErrorCode RheoFinalize(void)
   WarnUnusedOptions();
   RheoEventsForget();
   PetscErrorCode code = PetscPopErrorHandler();
-  if (!code && start.started_petsc) code = PetscFinalize();
+  if (!code && start.started_petsc) {
+    code = PetscFinalize();
+    PETSC_STDOUT = stdout;
+  }
   memset(&start, 0, sizeof start);
   if (!RheoGuestIsHere()) RheoInternFree();
   return code;

@@ -85,7 +85,8 @@ PetscErrorCode RheoToyViewTypes(MPI_Comm comm)
       const size_t used = strlen(keys);
       snprintf(keys + used, sizeof keys - used, "%s%s: %s", used ? ", " : "", key->name, key->fallback);
     }
-    PetscCall(PetscPrintf(comm, "    toy: %-15s %-62s %s\n", types[t]->name, keys, types[t]->summary));
+    PetscCall(
+        PetscFPrintf(comm, stdout, "    toy: %-15s %-62s %s\n", types[t]->name, keys, types[t]->summary));
   }
   PetscFunctionReturn(RHEO_OK);
 }
