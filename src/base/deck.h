@@ -106,6 +106,8 @@ PetscErrorCode RheoDeckCheck(RheoDeck deck, int n, const RheoSection *sections);
 /* The mistake in the value of a key that only the reader can see ("lower must be below upper"). Prints deck, line, key,
  * value, then the text. Returns RHEO_ERR_INPUT; use as `PetscCall(RheoDeckReject(...))`. Collective. */
 PetscErrorCode RheoDeckReject(RheoDeck deck, const char *key, const char *format, ...);
+/* The same of an option of PETSc ("ts_rtol"), wherever its key stands: `ts: {rtol: 0}` or the command line. Collective. */
+PetscErrorCode RheoDeckRejectOption(RheoDeck deck, const char *option, const char *format, ...);
 
 /* Of n known names the one that text may be a misspelling of; NULL where none is near. Not collective. */
 const char *RheoNearest(const char *text, int n, const char *const *known);

@@ -184,20 +184,39 @@ PetscErrorCode RheoDeckCheck(RheoDeck deck, int n, const RheoSection *sections)
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoDeckReject(RheoDeck deck, const char *key, const char *format, ...)
+static PetscErrorCode RejectNode(RheoDeck deck, const DeckNode *node, const char *key, const char *text)
 {
-  char where[512], value[128] = "", text[1024];
-  va_list arguments;
+  char where[512], value[128] = "";
   PetscFunctionBeginUser;
-  const DeckNode *node = DeckNodeFind(&deck->root, key);
   if (node)
     DeckWhere(node, where, sizeof where);
   else
     snprintf(where, sizeof where, "%s: %s", deck->name, key);
   if (node && node->kind == DECK_VALUE && node->n)
     snprintf(value, sizeof value, " = %.100s", node->values[0]);
+  RheoInputError(deck->comm, "%s%s: %s", where, value, text);
+}
+
+PetscErrorCode RheoDeckReject(RheoDeck deck, const char *key, const char *format, ...)
+{
+  char text[1024];
+  va_list arguments;
+  PetscFunctionBeginUser;
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  RheoInputError(deck->comm, "%s%s: %s", where, value, text);
+  PetscCall(RejectNode(deck, DeckNodeFind(&deck->root, key), key, text));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDeckRejectOption(RheoDeck deck, const char *option, const char *format, ...)
+{
+  char text[1024];
+  va_list arguments;
+  PetscFunctionBeginUser;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  PetscCall(RejectNode(deck, DeckNodeFindOption(&deck->root, option), option, text));
+  PetscFunctionReturn(RHEO_OK);
 }

@@ -1,5 +1,6 @@
 /* What a deck says about a continuous flow. */
 #include "cnf_impl.h"
+#include "scheme.h"
 #include "solve.h"
 #include <stdio.h>
 #include <string.h>
@@ -79,6 +80,18 @@ static PetscErrorCode check(RheoDeck deck, const char *prefix, const RheoCnfConf
   PetscFunctionReturn(RHEO_OK);
 }
 
+static PetscErrorCode check_likelihood(RheoDeck deck, const char *prefix, const RheoLikelihoodConfig *c)
+{
+  char text[512];
+  PetscFunctionBeginUser;
+  if (!RheoSchemeIsKnown(c->scheme, sizeof text, text))
+    PetscCall(RheoDeckReject(deck, join(prefix, "likelihood.scheme"), "%s", text));
+  if (c->end_time_min > c->end_time_max)
+    PetscCall(RheoDeckReject(deck, join(prefix, "likelihood.end_time_min"),
+                             "must not be above end_time_max, %g", c->end_time_max));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode RheoCnfSetFromDeck(RheoCnf cnf, RheoDeck deck, const char *prefix)
 {
   PetscFunctionBeginUser;
@@ -86,9 +99,7 @@ PetscErrorCode RheoCnfSetFromDeck(RheoCnf cnf, RheoDeck deck, const char *prefix
   PetscCall(check(deck, prefix, &cnf->config));
   PetscCall(RheoDeckRead(deck, join(prefix, "net"), RheoCnfNetKeys(), &cnf->net));
   PetscCall(RheoDeckRead(deck, join(prefix, "likelihood"), RheoLikelihoodKeys, &cnf->likelihood));
-  if (cnf->likelihood.end_time_min > cnf->likelihood.end_time_max)
-    PetscCall(RheoDeckReject(deck, join(prefix, "likelihood.end_time_min"),
-                             "must not be above end_time_max, %g", cnf->likelihood.end_time_max));
+  PetscCall(check_likelihood(deck, prefix, &cnf->likelihood));
   if (cnf->likelihood.hjb > 0 && !RheoCnfHasPotential(cnf))
     PetscCall(RheoDeckReject(deck, join(prefix, "likelihood.hjb"),
                              "is of fields that have a potential: set %s.velocity: potential", prefix));

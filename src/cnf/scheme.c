@@ -1,6 +1,7 @@
-/* Runge-Kutta schemes: which there are, the tableaux that PETSc lacks, and whose gradients are right. */
+/* Runge-Kutta schemes: which there are, and the tableaux that PETSc lacks. */
 #include "scheme.h"
 #include "../base/deck.h"
+#include <stdio.h>
 #include <string.h>
 
 /* Tsitouras, "Runge-Kutta pairs of order 5(4) satisfying only the first column simplifying assumption", Computers &
@@ -77,81 +78,33 @@ static const char *const names[] = {"tsit5", "midpoint", "heun",  "euler", "rk4"
                                     TSRK5F,  TSRK5DP,    TSRK5BS, TSRK6VR, TSRK7VR, TSRK8VR};
 enum { NAMES = sizeof names / sizeof names[0] };
 
-static PetscErrorCode CheckName(MPI_Comm comm, const char *name)
+PetscBool RheoSchemeIsKnown(const char *name, size_t size, char *text)
 {
   char list[256] = "";
 
-  PetscFunctionBeginUser;
   for (int i = 0; i < NAMES; i++)
-    if (!strcmp(name, names[i])) PetscFunctionReturn(RHEO_OK);
+    if (!strcmp(name, names[i])) return PETSC_TRUE;
   for (int i = 0; i < NAMES; i++) {
     strcat(list, i ? ", " : "");
     strcat(list, names[i]);
   }
   const char *nearest = RheoNearest(name, NAMES, names);
-  RheoInputError(comm, "there is no scheme '%s'%s%s%s (known: %s)", name, nearest ? "; did you mean " : "",
-                 nearest ? nearest : "", nearest ? "?" : "", list);
+  snprintf(text, size, "there is no scheme '%s'%s%s%s (known: %s)", name, nearest ? "; did you mean " : "",
+           nearest ? nearest : "", nearest ? "?" : "", list);
+  return PETSC_FALSE;
 }
 
 PetscErrorCode RheoSchemeSet(TS ts, const char *name, PetscBool *adaptive)
 {
   const PetscReal *embedded;
+  char text[512];
 
   PetscFunctionBeginUser;
-  PetscCall(CheckName(PetscObjectComm((PetscObject)ts), name));
+  RheoInputCheck(RheoSchemeIsKnown(name, sizeof text, text), PetscObjectComm((PetscObject)ts), "%s", text);
   PetscCall(RheoSchemesRegister());
   PetscCall(TSSetType(ts, TSRK));
   PetscCall(TSRKSetType(ts, name));
   PetscCall(TSRKGetTableau(ts, NULL, NULL, NULL, NULL, &embedded, NULL, NULL, NULL));
   if (adaptive) *adaptive = embedded ? PETSC_TRUE : PETSC_FALSE;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* A weight of zero anywhere but in the last stage of a scheme whose last stage is the next step's first. */
-static PetscErrorCode HasZeroWeight(const char *name, PetscBool *zero)
-{
-  TS ts;
-  PetscInt stages;
-  const PetscReal *b;
-  PetscBool first_same_as_last;
-
-  PetscFunctionBeginUser;
-  PetscCall(TSCreate(PETSC_COMM_SELF, &ts));
-  PetscCall(RheoSchemeSet(ts, name, NULL));
-  PetscCall(TSRKGetTableau(ts, &stages, NULL, &b, NULL, NULL, NULL, NULL, &first_same_as_last));
-  *zero = PETSC_FALSE;
-  for (PetscInt i = 0; i < stages - (first_same_as_last ? 1 : 0); i++)
-    if (b[i] == 0) *zero = PETSC_TRUE;
-  PetscCall(TSDestroy(&ts));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* The library that runs decides, not the header that we were compiled with. Releases before 3.16.5 and from 3.21.4 on
- * apply the transposed Jacobian of the parameters to stages of zero weight too. */
-static PetscErrorCode NeedsWeights(PetscBool *needs, PetscInt version[3])
-{
-  PetscInt release;
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscGetVersionNumber(&version[0], &version[1], &version[2], &release));
-  const PetscInt v = version[0] * 10000 + version[1] * 100 + version[2];
-  *needs = v >= 31605 && v < 32104 ? PETSC_TRUE : PETSC_FALSE;
-  PetscFunctionReturn(RHEO_OK);
-}
-
-PetscErrorCode RheoSchemeCheckGradient(MPI_Comm comm, const char *name)
-{
-  PetscBool needs = PETSC_FALSE, zero = PETSC_FALSE;
-  PetscInt version[3];
-
-  PetscFunctionBeginUser;
-  PetscCall(CheckName(comm, name));
-  PetscCall(NeedsWeights(&needs, version));
-  PetscCall(HasZeroWeight(name, &zero));
-  RheoInputCheck(
-      !needs || !zero, comm,
-      "cnf.solve.scheme: PETSc %d.%d.%d gives wrong gradients for '%s', which has a stage of weight zero "
-      "(PETSc 3.16.5 to 3.21.3 do); take tsit5, 3bs or rk4, or heun for two stages",
-      (int)version[0], (int)version[1], (int)version[2], name);
   PetscFunctionReturn(RHEO_OK);
 }

@@ -25,28 +25,13 @@ const RheoKey RheoSolveKeys[] = {
 
 enum { BLOCK = 128 }; /* rows that a program is compiled for */
 
-static PetscErrorCode Check(const RheoSolveConfig *config)
-{
-  PetscFunctionBeginUser;
-  RheoInputCheck(
-      config->steps || config->precision == RHEO_SOLVE_DOUBLE || PetscMax(config->rtol, config->atol) >= 1e-6,
-      PETSC_COMM_SELF,
-      "cnf.solve.rtol and atol of %g and %g are beyond single precision; set cnf.solve.precision: double",
-      config->rtol, config->atol);
-  RheoInputCheck(config->steps <= config->most, PETSC_COMM_SELF,
-                 "cnf.solve.steps must be at most cnf.solve.most, %lld, got %lld", (long long)config->most,
-                 (long long)config->steps);
-  PetscFunctionReturn(RHEO_OK);
-}
-
 PetscErrorCode RheoSolverCreate(RheoCnf cnf, RheoParams params, const char *scope_name,
                                 const RheoSolveConfig *config, RheoSolver *solver)
 {
   RheoSolver s;
-  SolveStepper probe;
 
   PetscFunctionBeginUser;
-  PetscCall(Check(config));
+  PetscCall(SolveCheck(NULL, config));
   PetscCall(PetscNew(&s));
   s->cnf = cnf;
   s->params = params;
@@ -58,8 +43,6 @@ PetscErrorCode RheoSolverCreate(RheoCnf cnf, RheoParams params, const char *scop
   s->block = (int)PetscMin(config->group, BLOCK);
   PetscCall(PetscMalloc1(RheoParamsSize(params), &s->exact));
   PetscCall(SolveFieldCompile(s, 0));
-  PetscCall(SolveStepperCreate(s, 1, 0, &probe)); /* a wrong scheme is told now */
-  PetscCall(SolveStepperDestroy(&probe));
   *solver = s;
   PetscFunctionReturn(RHEO_OK);
 }

@@ -2,7 +2,7 @@
  *
  * One TS per rank over its own rows (COMM_SELF): nothing here communicates. Rows are solved in groups that share their
  * steps; within a group the worst sample decides on a step (infinity norm), so that no sample is diluted by its mates.
- * Options -ts_* of PETSc work and win over the deck.
+ * Options -ts_* of PETSc work and win over the deck; those that would end a solve elsewhere or look at no error are refused.
  *
  * A row's answer depends on its mates within the tolerance only; with fixed steps not at all. Groups are rows 0..group-1,
  * group..2 group-1, ... of a call, so callers that cut rows over ranks with RheoSolverRange get the same bits on any
@@ -25,6 +25,10 @@ typedef struct {
   int precision;      /* RheoSolvePrecision: of the field; the state is always double */
 } RheoSolveConfig;
 extern const RheoKey RheoSolveKeys[]; /* section cnf.solve */
+/* Reads the section, and rejects with its place what RheoSolverCreate would: an unknown scheme, one that cannot choose its
+ * steps where config asks for it, a tolerance beyond the precision, and options of PETSc that are wrong or have no place here.
+ * Collective on the deck. */
+PetscErrorCode RheoSolveRead(RheoDeck deck, RheoSolveConfig *config);
 
 typedef enum {
   RHEO_SOLVE_DONE,
@@ -43,9 +47,8 @@ typedef struct {
 
 typedef struct RheoSolver_ *RheoSolver;
 
-/* params: the layout that holds scope_name's parameters (the field must have been named in it). Compiles. An unknown scheme,
- * one that cannot choose its steps where config asks for it, and a tolerance beyond the precision are RHEO_ERR_INPUT. Not
- * collective. */
+/* params: the layout that holds scope_name's parameters (the field must have been named in it). Compiles. What RheoSolveRead
+ * rejects is RHEO_ERR_INPUT here too. Not collective. */
 PetscErrorCode RheoSolverCreate(RheoCnf cnf, RheoParams params, const char *scope_name,
                                 const RheoSolveConfig *config, RheoSolver *solver);
 PetscErrorCode RheoSolverDestroy(RheoSolver *solver);

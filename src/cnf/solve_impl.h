@@ -1,6 +1,7 @@
 /* Private to solve*.c.
  *
  *   solve.c        life cycle, what the deck says, samples, densities and ways in data coordinates
+ *   solve_check.c  mistakes in the deck and in PETSc's options
  *   solve_rows.c   rows -> groups that share their steps; what to do where a group fails
  *   solve_step.c   one group on PETSc's TS
  *   solve_field.c  programs: the field, and the two ends of the way
@@ -83,6 +84,11 @@ void SolveFieldRun(RheoSolver solver, int parts, int64_t n, const void *t, const
 PetscErrorCode SolveEndRun(RheoSolver solver, SolveEnd end, int64_t n, const double *x, const double *context,
                            double *y, double *density);
 PetscErrorCode SolvePlansDestroy(RheoSolver solver);
+
+/* solve_check.c */
+/* What is wrong with config or with the options -ts_*: RHEO_ERR_INPUT, with the place in the deck where there is one (else
+ * deck is NULL). Collective on the deck. */
+PetscErrorCode SolveCheck(RheoDeck deck, const RheoSolveConfig *config);
 
 /* solve_step.c */
 PetscErrorCode SolveStepperCreate(RheoSolver solver, int64_t n, int parts, SolveStepper *stepper);

@@ -9,7 +9,7 @@
 enum { PATIENCE = 16 };
 
 static const char *const Reasons[] = {"", "the velocity is not finite", "no step meets the tolerance",
-                                      "there are more steps than cnf.solve.most"};
+                                      "there are more steps than"};
 
 typedef struct {
   RheoSolver solver;
@@ -173,14 +173,21 @@ static PetscErrorCode Follow(Group *group, int64_t a, int64_t b)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static void Warn(const SolveCall *call, const RheoSolveReport *report)
+static PetscErrorCode Warn(const SolveCall *call, const RheoSolveReport *report)
 {
   const uint64_t row = call->rows->index ? call->rows->index[report->failed] : (uint64_t)report->failed;
+  const char *limit = "";
+  PetscBool given;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscOptionsHasName(NULL, NULL, "-ts_max_steps", &given));
+  if (report->status == RHEO_SOLVE_STEPS) limit = given ? " -ts_max_steps" : " cnf.solve.most";
   RheoLog(PETSC_COMM_SELF, RHEO_LOG_WARNING,
           "%lld of %lld samples could not be followed; the first is number %llu, where at t = %.6g (step "
-          "%.2g) %s",
+          "%.2g) %s%s",
           (long long)report->n_failed, (long long)call->rows->n, (unsigned long long)row, report->t,
-          report->dt, Reasons[report->status]);
+          report->dt, Reasons[report->status], limit);
+  PetscFunctionReturn(RHEO_OK);
 }
 
 PetscErrorCode SolveRowsRun(RheoSolver solver, const SolveCall *call, RheoSolveReport *report)
@@ -197,7 +204,7 @@ PetscErrorCode SolveRowsRun(RheoSolver solver, const SolveCall *call, RheoSolveR
     PetscCall(Follow(&group, a, PetscMin(n, a + group_size)));
   }
   mine.evaluations = solver->evaluations;
-  if (mine.n_failed) Warn(call, &mine);
+  if (mine.n_failed) PetscCall(Warn(call, &mine));
   if (report) *report = mine;
   PetscFunctionReturn(RHEO_OK);
 }

@@ -189,10 +189,8 @@ static PetscErrorCode SetFromOptions(TS ts)
 /* What the options made of the scheme. */
 static PetscErrorCode Inspect(SolveStepper *s)
 {
-  const PetscReal *embedded = NULL;
   TSAdapt adapt;
   TSAdaptType type;
-  TSRKType scheme;
   PetscBool is_none;
 
   PetscFunctionBeginUser;
@@ -202,12 +200,7 @@ static PetscErrorCode Inspect(SolveStepper *s)
   s->is_adaptive = is_none ? PETSC_FALSE : PETSC_TRUE;
   PetscCall(PetscObjectTypeCompare((PetscObject)s->ts, TSRK, &s->is_rk));
   s->stages = -1;
-  if (!s->is_rk) PetscFunctionReturn(RHEO_OK);
-  PetscCall(TSRKGetTableau(s->ts, &s->stages, NULL, NULL, NULL, &embedded, NULL, NULL, NULL));
-  PetscCall(TSRKGetType(s->ts, &scheme));
-  RheoInputCheck(embedded || !s->is_adaptive, PETSC_COMM_SELF,
-                 "cnf.solve.scheme: '%s' has no error estimate to choose steps by; set cnf.solve.steps",
-                 scheme);
+  if (s->is_rk) PetscCall(TSRKGetTableau(s->ts, &s->stages, NULL, NULL, NULL, NULL, NULL, NULL, NULL));
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -90,7 +90,7 @@ static PetscErrorCode SetSolver(RheoDensity q, RheoDeck deck)
   Cnf *f = q->data;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoDeckRead(deck, "cnf.solve", RheoSolveKeys, &f->config));
+  PetscCall(RheoSolveRead(deck, &f->config));
   PetscCall(RheoSolverDestroy(&f->solver));
   PetscCall(RheoSolverCreate(f->cnf, q->params, "cnf", &f->config, &f->solver));
   PetscFunctionReturn(RHEO_OK);

@@ -1,5 +1,6 @@
-/* What PETSc's own sum of parameter gradients (TSSetRHSJacobianP) gives for du/dt = sin(p t) - p u: wrong for exactly the
- * schemes that RheoSchemeCheckGradient refuses on this version. This is why cnf/adjoint.h sums by itself. */
+/* What PETSc's own sum of parameter gradients (TSSetRHSJacobianP) gives for du/dt = sin(p t) - p u: in releases 3.16.5 to 3.21.3
+ * wrong for exactly the schemes that have a stage of weight zero. This is why cnf/adjoint.h sums by itself, and why no scheme
+ * need be refused. */
 #include "check.h"
 #include "cnf/scheme.h"
 #include <math.h>
@@ -107,11 +108,37 @@ static double Solve(const char *scheme, double p, double *du)
   return end;
 }
 
-static void TestRefusedAreWrong(void **state)
+/* The last stage of a scheme whose last stage is the next step's first does not count. */
+static PetscBool HasZeroWeight(const char *scheme)
+{
+  PetscInt stages;
+  const PetscReal *b;
+  PetscBool first_same_as_last, zero = PETSC_FALSE;
+  TS ts;
+  OK(TSCreate(PETSC_COMM_SELF, &ts));
+  OK(RheoSchemeSet(ts, scheme, NULL));
+  OK(TSRKGetTableau(ts, &stages, NULL, &b, NULL, NULL, NULL, NULL, &first_same_as_last));
+  for (PetscInt i = 0; i < stages - (first_same_as_last ? 1 : 0); i++)
+    if (b[i] == 0) zero = PETSC_TRUE;
+  OK(TSDestroy(&ts));
+  return zero;
+}
+
+/* The library that runs decides, not the header that we were compiled with. */
+static PetscBool IsBroken(void)
+{
+  PetscInt major, minor, patch, release;
+  OK(PetscGetVersionNumber(&major, &minor, &patch, &release));
+  const PetscInt v = major * 10000 + minor * 100 + patch;
+  return (PetscBool)(v >= 31605 && v < 32104);
+}
+
+static void TestZeroWeightsAreWrong(void **state)
 {
   static const char *const schemes[] = {"euler", "midpoint", "heun",  "rk4",   "rk4_38", "tsit5",
                                         TSRK1FE, TSRK2A,     TSRK2B,  TSRK3,   TSRK3BS,  TSRK4,
                                         TSRK5F,  TSRK5DP,    TSRK5BS, TSRK6VR, TSRK7VR,  TSRK8VR};
+  const PetscBool broken = IsBroken();
   (void)state;
   for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
     const double h = 1e-3, p = 1.3;
@@ -120,17 +147,14 @@ static void TestRefusedAreWrong(void **state)
     const double near = (Solve(schemes[i], p + h, NULL) - Solve(schemes[i], p - h, NULL)) / (2 * h);
     const double far = (Solve(schemes[i], p + 2 * h, NULL) - Solve(schemes[i], p - 2 * h, NULL)) / (4 * h);
     const double error = fabs(du / ((4 * near - far) / 3) - 1);
-    RheoErrorSetQuiet(PETSC_TRUE);
-    const PetscErrorCode refused = RheoSchemeCheckGradient(PETSC_COMM_SELF, schemes[i]);
-    RheoErrorSetQuiet(PETSC_FALSE);
-    print_message("  %-8s error %.1e%s\n", schemes[i], error, refused ? ", refused" : "");
-    if (refused) CheckRejected(schemes[i], refused, "wrong gradients");
-    assert_int_equal(refused != 0, error > 1e-6);
+    const PetscBool zero = HasZeroWeight(schemes[i]);
+    print_message("  %-8s error %.1e%s\n", schemes[i], error, zero ? ", a weight of zero" : "");
+    assert_int_equal(broken && zero, error > 1e-6);
   }
 }
 
 int main(int argc, char **argv)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(TestRefusedAreWrong)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(TestZeroWeightsAreWrong)};
   return RUN_TESTS(argc, argv, tests);
 }

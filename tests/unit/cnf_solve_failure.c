@@ -180,7 +180,62 @@ static void mistakes(void **state)
   Refuse("scheme: tsit4", "did you mean tsit5?");
   Refuse("scheme: rk4", "'rk4' has no error estimate to choose steps by; set cnf.solve.steps");
   Refuse("rtol: 1e-9, atol: 1e-9", "set cnf.solve.precision: double");
-  Refuse("steps: 100, most: 10", "cnf.solve.steps must be at most cnf.solve.most, 10, got 100");
+  Refuse("steps: 100, most: 10", "cnf.solve.steps: must be at most cnf.solve.most, 10, got 100");
+}
+
+static void RefuseOption(const char *text, const char *option, const char *value, const char *message)
+{
+  char part[256];
+  snprintf(part, sizeof part, "%s: %s", option, message);
+  OK(PetscOptionsSetValue(NULL, option, value));
+  Refuse(text, part);
+  OK(PetscOptionsClearValue(NULL, option));
+}
+
+/* Nothing of PETSc may look at no error, end a solve elsewhere or be an error of ours; what is refused alone is found among
+ * others. */
+static void options(void **state)
+{
+  static const char *const good[][2] = {{"-ts_rtol", "1e-3"},        {"-ts_exact_final_time", "matchstep"},
+                                        {"-ts_adapt_type", "dsp"},   {"-ts_rk_type", "3bs"},
+                                        {"-ts_adapt_clip", "0.2,5"}, {"-ts_adapt_always_accept", "false"},
+                                        {"-ts_max_steps", "500"},    {"-ts_type", "bdf"}};
+  static const char ends[] = "cannot be set: every solve ends where it has to";
+  (void)state;
+  const char *const zero[] = {"0", "-1", "nan", "x", "", "inf"};
+  for (int k = 0; k < 6; k++) {
+    RefuseOption("", "-ts_rtol", zero[k], "must be a number in (0, 1)");
+    RefuseOption("", "-ts_atol", zero[k], "must be a number in (0, inf)");
+    RefuseOption("steps: 4", "-ts_dt", zero[k], "must be a number in (0, inf)");
+    RefuseOption("", "-ts_max_steps", zero[k], "must be a number in [1, inf)");
+  }
+  RefuseOption("", "-ts_exact_final_time", "stepover", "cannot be set: the last step has to end at t = 1");
+  RefuseOption("", "-ts_exact_final_time", "interpolate", "cannot be set: the last step has to end at t = 1");
+  RefuseOption("", "-ts_max_time", "2", ends);
+  RefuseOption("", "-ts_init_time", "0.5", ends);
+  RefuseOption("", "-ts_error_if_step_fails", "true",
+               "cannot be set: samples that cannot be followed are counted");
+  RefuseOption("", "-ts_adapt_always_accept", "true", "cannot be set: no error of a step would be looked at");
+  RefuseOption("", "-ts_rk_type", "foo", "PETSc does not take this (Unknown option foo");
+  RefuseOption("", "-ts_type", "foo", "PETSc does not take this (Unknown TS type: foo)");
+  RefuseOption("", "-ts_adapt_type", "foo", "PETSc does not take this");
+  RefuseOption("", "-ts_adapt_type", "cfl", "PETSc does not take this");
+  RefuseOption("", "-ts_adapt_clip", "5,10", "PETSc does not take this");
+  RefuseOption("", "-ts_rk_type", "rk4",
+               "'rk4' has no error estimate to choose steps by; set cnf.solve.steps");
+  RefuseOption("", "-ts_type", "euler", "'euler' has no error estimate to choose steps by");
+  RefuseOption("", "-ts_adapt_type", "none", "chooses no steps; set cnf.solve.steps too");
+  RefuseOption("rtol: 1e-9", "-ts_atol", "1e-9",
+               "rtol and atol of 1e-09 and 1e-09 are beyond single precision");
+  for (size_t k = 0; k < sizeof good / sizeof *good; k++) {
+    CnfModel m = Field(1, 1);
+    OK(PetscOptionsSetValue(NULL, good[k][0], good[k][1]));
+    RheoSolver solver = SolverOf(&m, SolveConfigOf(""));
+    RefuseOption("", "-ts_adapt_safety", "7", "PETSc does not take this");
+    OK(PetscOptionsClearValue(NULL, good[k][0]));
+    OK(RheoSolverDestroy(&solver));
+    FinishCnf(&m);
+  }
 }
 
 /* Without the source's density, where that is not the field's to know: the same field from noise has just that more. */
@@ -230,7 +285,7 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(some_rows),  cmocka_unit_test(later),          cmocka_unit_test(too_many_steps),
       cmocka_unit_test(no_step),    cmocka_unit_test(mistakes),       cmocka_unit_test(rejected_steps),
-      cmocka_unit_test(normalised), cmocka_unit_test(source_of_data),
+      cmocka_unit_test(normalised), cmocka_unit_test(source_of_data), cmocka_unit_test(options),
   };
   return RUN_TESTS(argc, argv, tests);
 }
