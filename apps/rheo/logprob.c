@@ -63,14 +63,16 @@ PetscErrorCode LogprobErrors(Run *run, int64_t n, const double *log_prob, double
 void PrintLogprob(RheoYaml *yaml, int64_t n, const double *log_prob, const double *error)
 {
   enum { PRINTED = 100 };
+  const RheoSummary summary = RheoSummarize(n, 1, log_prob, 0);
   double square = 0;
 
   RheoYamlInt(yaml, "points", n);
   if (n <= PRINTED) RheoYamlReals(yaml, "log_prob", (int)n, log_prob);
   if (n <= PRINTED && error) RheoYamlReals(yaml, "standard_error", (int)n, error);
-  RheoYamlReal(yaml, "mean_log_prob", RheoSummarize(n, 1, log_prob, 0).mean);
-  for (int64_t i = 0; error && i < n; i++) square += error[i] * error[i];
-  if (error) RheoYamlReal(yaml, "mean_standard_error", sqrt(square) / (double)n);
+  RheoYamlReal(yaml, "mean_log_prob", summary.mean);
+  for (int64_t i = 0; error && i < n; i++) square += isnan(log_prob[i]) ? 0 : error[i] * error[i];
+  if (error) RheoYamlReal(yaml, "mean_standard_error", sqrt(square) / (double)summary.n);
+  if (summary.n < n) RheoYamlInt(yaml, "failed", n - summary.n);
 }
 
 /* error NULL: there is none. */
@@ -130,6 +132,7 @@ static PetscErrorCode Logprob(Run *run)
   PetscCall(
       RheoPosteriorEstimateLogProb(posterior, n, theta, x, PETSC_TRUE, (uint64_t)seed.seed, log_prob, error));
   PetscCall(RheoStopCheck(run->comm, "while densities were computed"));
+  PetscCall(CheckArrived(run, "points", n, RheoSummarize(n, 1, log_prob, 0).n));
   PetscCall(LogprobErrors(run, n, log_prob, error, &estimated));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   PetscCall(

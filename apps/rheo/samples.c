@@ -3,6 +3,31 @@
 #include <math.h>
 #include <string.h>
 
+int64_t DropLost(int64_t n, int n_arrays, const int *width, double *const *row)
+{
+  int64_t kept = 0;
+  for (int64_t i = 0; i < n; i++) {
+    PetscBool lost = PETSC_FALSE;
+    for (int k = 0; k < width[0]; k++)
+      if (isnan(row[0][i * width[0] + k])) lost = PETSC_TRUE;
+    if (lost) continue;
+    for (int a = 0; a < n_arrays; a++)
+      memmove(row[a] + kept * width[a], row[a] + i * width[a], (size_t)width[a] * sizeof **row);
+    kept++;
+  }
+  return kept;
+}
+
+PetscErrorCode CheckArrived(const Run *run, const char *what, int64_t n, int64_t arrived)
+{
+  PetscFunctionBeginUser;
+  if (n > 0 && !arrived)
+    SETERRQ(run->comm, RHEO_ERR_NOTHING,
+            "%s: none of the %lld %s could be followed to the end; the warning says where and why",
+            run->target, (long long)n, what);
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior, Samples *s)
 {
   const int d = study->d, q = study->q;
@@ -31,6 +56,9 @@ PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior
   PetscCall(RheoGatherRows(run->comm, end - begin, d, theta, s->theta));
   PetscCall(RheoGatherRows(run->comm, end - begin, 1, log_prob, s->log_prob));
   PetscCall(PetscFree2(theta, log_prob));
+  s->n = DropLost(count.n, 2, (const int[]){d, 1}, (double *const[]){s->theta, s->log_prob});
+  s->failed = count.n - s->n;
+  PetscCall(CheckArrived(run, "samples", count.n, s->n));
   for (int64_t i = 0; i < s->n; i++)
     RheoDerivedEvaluate(study->derived, s->theta + i * d, s->derived + i * q);
   PetscFunctionReturn(RHEO_OK);
@@ -91,6 +119,7 @@ PetscErrorCode PrintPosterior(RheoYaml *yaml, const Study *study, const Samples 
   for (int k = 0; k < s->q; k++)
     PrintSummary(yaml, RheoDerivedName(study->derived, k), RheoSummarize(s->n, s->q, s->derived, k));
   RheoYamlClose(yaml);
+  if (s->failed) RheoYamlInt(yaml, "failed", s->failed);
   PetscFunctionReturn(RHEO_OK);
 }
 

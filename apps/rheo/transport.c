@@ -45,12 +45,15 @@ static void PrintMetrics(RheoYaml *yaml, const char *name, const RheoTransportMe
   RheoYamlClose(yaml);
 }
 
-static PetscErrorCode PrintDensity(RheoYaml *yaml, RheoTransport model, const RheoTransportTest *test)
+static PetscErrorCode PrintDensity(const Run *run, RheoYaml *yaml, RheoTransport model,
+                                   const RheoTransportTest *test)
 {
   double mean, error, exact;
+  int64_t arrived;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoTransportMeasureDensity(model, test, &mean, &error, &exact));
+  PetscCall(RheoTransportMeasureDensity(model, test, &mean, &error, &exact, &arrived));
+  PetscCall(CheckArrived(run, "test points", test->n, arrived));
   RheoYamlOpen(yaml, "log_prob");
   RheoYamlReal(yaml, "mean", mean);
   RheoYamlReal(yaml, "standard_error", error);
@@ -58,6 +61,7 @@ static PetscErrorCode PrintDensity(RheoYaml *yaml, RheoTransport model, const Rh
     RheoYamlReal(yaml, "exact", exact);
     RheoYamlReal(yaml, "kl", exact - mean);
   }
+  if (arrived < test->n) RheoYamlInt(yaml, "failed", test->n - arrived);
   RheoYamlClose(yaml);
   PetscFunctionReturn(RHEO_OK);
 }
@@ -70,25 +74,27 @@ static PetscErrorCode CheckModel(Run *run, RheoTransport model, RheoYaml *yaml)
   RheoTransportTest test;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoDeckRead(run->deck, "check", RheoTransportCheckKeys, &config));
+  PetscCall(RheoTransportCheckRead(run->deck, &config));
   PetscCall(RheoTransportTestCreate(model, config.n, &test));
   RheoLog(run->comm, RHEO_LOG_INFO, "samples against %lld test points", (long long)test.n);
+  PetscCall(RheoTransportMeasure(model, &test, NULL, &metrics));
+  PetscCall(CheckArrived(run, "samples", test.n, metrics.n));
   RheoYamlOpen(yaml, "check");
   RheoYamlInt(yaml, "points", test.n);
   if (!isnan(test.w2_source)) RheoYamlReal(yaml, "w2_source", test.w2_source);
   if (!isnan(test.w2_floor)) RheoYamlReal(yaml, "w2_floor", test.w2_floor);
-  PetscCall(RheoTransportMeasure(model, &test, NULL, &metrics));
   PrintMetrics(yaml, "samples", &metrics);
   for (int k = 0; RheoTransportIsContinuous(model) && k < config.steps.n; k++) {
     RheoSolveConfig solve = *RheoTransportSolve(model);
     char name[64];
     solve.steps = (int64_t)config.steps.v[k];
     solve.scheme = config.scheme;
+    solve.most = PetscMax(solve.most, solve.steps);
     snprintf(name, sizeof name, "%s_%lld", config.scheme, (long long)solve.steps);
     PetscCall(RheoTransportMeasure(model, &test, &solve, &metrics));
     PrintMetrics(yaml, name, &metrics);
   }
-  if (RheoTransportHasLogProb(model)) PetscCall(PrintDensity(yaml, model, &test));
+  if (RheoTransportHasLogProb(model)) PetscCall(PrintDensity(run, yaml, model, &test));
   RheoYamlClose(yaml);
   PetscCall(RheoTransportTestFree(&test));
   PetscFunctionReturn(RHEO_OK);
@@ -188,7 +194,7 @@ static PetscErrorCode PlotModel(Run *run, RheoTransport model, const char *serie
 /* ---- samples ---- */
 
 typedef struct {
-  int64_t n;
+  int64_t n, failed; /* that arrived, and that did not */
   double *source, *condition, *x, *log_prob;
 } Drawn;
 
@@ -197,7 +203,6 @@ static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
   RheoDataSet target = RheoTransportTarget(model);
   const int d = RheoTransportSize(model), m = RheoDataSetConditions(target);
   TransportSampleConfig config;
-  RheoSolveReport report;
   RheoRunConfig seed;
   CountConfig count;
 
@@ -219,8 +224,12 @@ static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
   PetscCall(RheoTransportSource(model, (uint64_t)seed.seed, 0, s->n, s->source));
   const RheoTransportRows rows = {s->n, s->source, s->condition, (uint64_t)seed.seed, 0};
   const PetscBool density = (PetscBool)(config.log_prob && RheoTransportHasLogProb(model));
-  PetscCall(RheoTransportSample(model, &rows, NULL, s->x, density ? s->log_prob : NULL, &report));
+  PetscCall(RheoTransportSample(model, &rows, NULL, s->x, density ? s->log_prob : NULL, NULL));
   for (int64_t i = 0; !density && i < s->n; i++) s->log_prob[i] = NAN;
+  s->n = DropLost(count.n, 4, (const int[]){d, 1, d, m},
+                  (double *const[]){s->x, s->log_prob, s->source, s->condition});
+  s->failed = count.n - s->n;
+  PetscCall(CheckArrived(run, "samples", count.n, s->n));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -286,6 +295,7 @@ static PetscErrorCode SampleModel(Run *run, RheoTransport model, RheoYaml *yaml)
   RheoYamlOpen(yaml, "samples");
   for (int k = 0; k < d; k++) PrintSummary(yaml, RheoDataSetName(target, k), RheoSummarize(s.n, d, s.x, k));
   RheoYamlClose(yaml);
+  if (s.failed) RheoYamlInt(yaml, "failed", s.failed);
   PetscCall(DrawnFree(&s));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -403,6 +413,7 @@ PetscErrorCode TransportLogprob(Run *run)
     for (int k = 0; k < m; k++) condition[i * m + k] = config.condition.v[k];
   const RheoTransportRows rows = {.n = n, .condition = condition, .seed = (uint64_t)seed.seed};
   PetscCall(RheoTransportEstimateLogProb(model, &rows, x, log_prob, error, NULL));
+  PetscCall(CheckArrived(run, "points", n, RheoSummarize(n, 1, log_prob, 0).n));
   PetscCall(LogprobErrors(run, n, log_prob, error, &estimated));
   PetscCall(WriteSamples(run, model, "logprob", n, x, log_prob, estimated ? error : NULL, NULL, condition,
                          RunPath(run, "logprob.h5")));

@@ -147,9 +147,9 @@ void PrintHistory(RheoYaml *yaml, const RheoHistory *history, RheoTrainReason re
                   uint64_t checksum);
 
 /* Posterior samples of an observation (c), on every rank: theta (n, d), derived (n, q), log_prob (n); written
- * to samples.h5. */
+ * to samples.h5. Those that were lost on the way are left out and counted; that none arrives is RHEO_ERR_NOTHING. */
 typedef struct {
-  int64_t n;
+  int64_t n, failed;
   int d, q;
   double *theta, *derived, *log_prob, *observation;
 } Samples;
@@ -160,6 +160,11 @@ PetscErrorCode SamplesFree(Samples *samples);
 PetscErrorCode PrintPosterior(RheoYaml *yaml, const Study *study, const Samples *samples); /* `posterior:` */
 PetscErrorCode PrintMap(RheoYaml *yaml, Run *run, const Study *study, RheoPosterior posterior,
                         const double *observation);
+
+/* Rows that hold no NaN in the first array go to the front of all of them, row[a] (n, width[a]); their number. */
+int64_t DropLost(int64_t n, int n_arrays, const int *width, double *const *row);
+/* RHEO_ERR_NOTHING where none of n arrived. Collective. */
+PetscErrorCode CheckArrived(const Run *run, const char *what, int64_t n, int64_t arrived);
 
 /* Figures. */
 PetscErrorCode PlotSamples(Run *run, const Study *study, const Samples *samples);

@@ -91,7 +91,7 @@ static PetscBool OthersSpeakFirst(void)
 static void PrintFirst(PetscErrorCode code, const char *function, const char *file, int line)
 {
   RheoTerminalClear();
-  if (code == RHEO_ERR_INPUT) {
+  if (code == RHEO_ERR_INPUT || code == RHEO_ERR_NOTHING) {
     fprintf(stderr, "rheo: error: %s\n", error_state.message);
     return;
   }
@@ -112,6 +112,12 @@ static void LeaveMain(PetscErrorCode code, const char *function)
   if (!function || strcmp(function, "main") || error_state.quiet) return;
   if (!error_state.printed) sleep(1);
   Abort(RheoExitStatus(code));
+}
+
+/* Codes that say all there is to say. */
+static PetscBool IsOneLine(PetscErrorCode code)
+{
+  return (PetscBool)(code == RHEO_ERR_INPUT || code == RHEO_STOPPED || code == RHEO_ERR_NOTHING);
 }
 
 /* PETSc calls this where an error is raised (INITIAL, on the communicator that shares it) and in every caller
@@ -142,7 +148,7 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
     if (size < job && OthersSpeakFirst()) Abort(RheoExitStatus(code));
     PrintFirst(code, function, file, line);
     error_state.printed = PETSC_TRUE;
-    error_state.trail = code == RHEO_ERR_INPUT || code == RHEO_STOPPED ? PETSC_FALSE : PETSC_TRUE;
+    error_state.trail = IsOneLine(code) ? PETSC_FALSE : PETSC_TRUE;
     if (size < job && code != RHEO_STOPPED) { /* the other ranks know nothing of it and would wait for ever */
       if (error_state.trail) PrintBacktrace();
       Abort(RheoExitStatus(code));

@@ -12,6 +12,8 @@
 /* Not an error: asked to stop, by a signal or a time limit, and stopped where the same run can go on; exit status 3. It travels
  * as errors do, with one line. Never raised unless the caller has given something that asks. */
 #define RHEO_STOPPED ((PetscErrorCode)(PETSC_ERR_MAX_VALUE + 3))
+/* Nobody's mistake: all went as it should, and nothing came of it (no sample arrived). One line, exit status 1. */
+#define RHEO_ERR_NOTHING ((PetscErrorCode)(PETSC_ERR_MAX_VALUE + 4))
 
 enum { RHEO_EXIT_DONE = 0, RHEO_EXIT_FAILURE = 1, RHEO_EXIT_INPUT = 2, RHEO_EXIT_SIGNAL = 3 };
 

@@ -29,10 +29,10 @@ typedef struct {
   uint64_t *index;
 } Ranker;
 
-/* Counts the samples below each true parameter, and those of higher density, of simulations first .. first + n - 1
- * (n <= GROUP). theta (n, D), x (n, C), truth (n): log densities of the true parameters; rank (n, D), density (n). */
+/* Counts the samples below each true parameter, those of higher density, and those that are lost, of simulations first ..
+ * first + n - 1 (n <= GROUP). theta (n, D), x (n, C), truth (n): log densities of the true parameters; rank (n, D), density (n). */
 static PetscErrorCode RankGroup(Ranker *r, uint64_t first, int n, const double *theta, const double *x,
-                                const double *truth, double *rank, double *density)
+                                const double *truth, double *rank, double *density, int *lost)
 {
   const int d = r->q->d, c = r->q->c;
   const int64_t total = (int64_t)n * r->samples;
@@ -40,6 +40,7 @@ static PetscErrorCode RankGroup(Ranker *r, uint64_t first, int n, const double *
   PetscFunctionBeginUser;
   PetscCall(PetscArrayzero(rank, n * d));
   PetscCall(PetscArrayzero(density, n));
+  PetscCall(PetscArrayzero(lost, n));
   for (int64_t begin = 0; begin < total; begin += PIECE) {
     const int64_t rows = PetscMin(PIECE, total - begin);
     for (int64_t s = 0; s < rows; s++) {
@@ -51,6 +52,7 @@ static PetscErrorCode RankGroup(Ranker *r, uint64_t first, int n, const double *
       const int64_t i = (begin + s) / r->samples;
       for (int k = 0; k < d; k++) rank[i * d + k] += r->theta[s * d + k] < theta[i * d + k];
       density[i] += r->log_prob[s] > truth[i];
+      lost[i] += isnan(r->log_prob[s]) != 0;
     }
   }
   for (int i = 0; i < n; i++) density[i] /= r->samples;
@@ -58,18 +60,19 @@ static PetscErrorCode RankGroup(Ranker *r, uint64_t first, int n, const double *
 }
 
 /* This rank's share: (rank (d), density, place) of each simulation that was done, one behind the other. Without data, or
- * with data that have no density, there is nothing to rank. */
+ * with data that have no density, there is nothing to rank, and a rank among fewer samples than the others' is none. */
 static PetscErrorCode RankShare(Ranker *r, RheoPrior prior, RheoSimulator simulator, int64_t begin,
-                                int64_t end, double *out, int64_t *n_out)
+                                int64_t end, double *out, int64_t *n_out, int64_t *n_lost)
 {
   const int d = r->q->d, c = r->q->c, width = d + 2;
   double *theta, *x, *ranks, truth[GROUP], density[GROUP];
   int8_t status[GROUP];
+  int lost[GROUP];
   char(*message)[256];
   PetscBool stop = PETSC_FALSE;
 
   PetscFunctionBeginUser;
-  *n_out = 0;
+  *n_out = *n_lost = 0;
   PetscCall(
       PetscMalloc4(GROUP * d, &theta, GROUP * c, &x, GROUP * d, &ranks, RHEO_SIMULATION_STATUSES, &message));
   for (int64_t first = begin; first < end && !stop; first += GROUP) {
@@ -77,10 +80,14 @@ static PetscErrorCode RankShare(Ranker *r, RheoPrior prior, RheoSimulator simula
     PetscCall(RheoSimulate(simulator, prior, r->seed, CheckFirst + (uint64_t)first, n, 1, theta, x, status,
                            message));
     PetscCall(r->q->log_prob(r->q->context, n, theta, x, truth));
-    PetscCall(RankGroup(r, CheckFirst + (uint64_t)first, n, theta, x, truth, ranks, density));
+    PetscCall(RankGroup(r, CheckFirst + (uint64_t)first, n, theta, x, truth, ranks, density, lost));
     for (int i = 0; i < n; i++) {
       double *row = out + *n_out * width;
-      if (status[i] || isnan(truth[i])) continue;
+      if (status[i]) continue;
+      if (isnan(truth[i]) || lost[i]) {
+        ++*n_lost;
+        continue;
+      }
       PetscCall(PetscArraycpy(row, ranks + i * d, d));
       row[d] = density[i];
       row[d + 1] = (double)(first + i);
@@ -162,7 +169,7 @@ PetscErrorCode RheoCalibrateConditional(MPI_Comm comm, const RheoConditional *q,
 {
   const int d = q->d, samples = config->samples;
   Ranker r = {.q = q, .seed = seed, .samples = samples};
-  int64_t begin, end, count = 0;
+  int64_t begin, end, count = 0, lost = 0;
   double *mine, *id;
 
   PetscFunctionBeginUser;
@@ -177,7 +184,8 @@ PetscErrorCode RheoCalibrateConditional(MPI_Comm comm, const RheoConditional *q,
   end = PetscMin(end * GROUP, config->simulations);
   PetscCall(PetscMalloc1((end - begin) * (d + 2), &mine));
   PetscCall(PetscMalloc4(PIECE * q->c, &r.x, PIECE * d, &r.theta, PIECE, &r.log_prob, PIECE, &r.index));
-  PetscCall(RankShare(&r, prior, simulator, begin, end, mine, &count));
+  PetscCall(RankShare(&r, prior, simulator, begin, end, mine, &count, &lost));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &lost, 1, MPI_INT64_T, MPI_SUM, comm));
   PetscCall(PetscFree4(r.x, r.theta, r.log_prob, r.index));
   PetscCall(RheoStopCheck(comm, "in the calibration"));
   PetscCall(Collect(comm, config, d, mine, count, c, &id));
@@ -188,14 +196,21 @@ PetscErrorCode RheoCalibrateConditional(MPI_Comm comm, const RheoConditional *q,
   else
     PetscCall(Judge(c, seed, id));
   PetscCall(PetscFree(id));
-  RheoInputCheck(n >= 10, comm, "only %lld of %d check simulations succeeded; calibration needs at least 10",
-                 n, config->simulations);
+  if (n < 10 && lost)
+    SETERRQ(
+        comm, RHEO_ERR_NOTHING,
+        "%lld of %d check simulations cannot be ranked: data that are not finite after data.transform, or "
+        "samples that could not be followed to the end; calibration needs at least 10 others",
+        (long long)lost, config->simulations);
+  RheoInputCheck(n >= 10, comm,
+                 "only %lld of %d check simulations can be used; calibration needs at least 10", n,
+                 config->simulations);
   if (n < config->simulations)
-    RheoLog(comm, RHEO_LOG_WARNING,
-            "%lld of %d check simulations failed or have data that are not finite after data.transform; "
-            "calibration "
-            "leaves them out",
-            config->simulations - n, config->simulations);
+    RheoLog(
+        comm, RHEO_LOG_WARNING,
+        "%lld of %d check simulations failed, have data that are not finite after data.transform or samples "
+        "that could not be followed; calibration leaves them out",
+        config->simulations - n, config->simulations);
   PetscCall(RheoEventEnd(RHEO_EVENT_CALIBRATE));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -25,23 +25,23 @@ double RheoQuantile(int64_t n, const double *sorted, double p)
 
 RheoSummary RheoSummarize(int64_t n, int d, const double *samples, int k)
 {
-  RheoSummary s = {NAN, NAN, NAN, NAN, NAN, NAN, NAN};
-  double *column = malloc((size_t)(n > 0 ? n : 1) * sizeof *column);
-  if (!column || n < 1) {
+  RheoSummary s = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, 0};
+  double *column = malloc((size_t)(n > 0 ? n : 1) * sizeof *column), sum = 0, squares = 0;
+  for (int64_t i = 0; column && i < n; i++)
+    if (!isnan(samples[i * d + k])) sum += column[s.n++] = samples[i * d + k];
+  if (!s.n) {
     free(column);
     return s;
   }
-  double sum = 0, squares = 0;
-  for (int64_t i = 0; i < n; i++) sum += column[i] = samples[i * d + k];
-  s.mean = sum / (double)n;
-  for (int64_t i = 0; i < n; i++) squares += (column[i] - s.mean) * (column[i] - s.mean);
-  s.sd = n > 1 ? sqrt(squares / (double)(n - 1)) : NAN;
-  RheoSortAscending(n, column);
-  s.q025 = RheoQuantile(n, column, 0.025);
-  s.q16 = RheoQuantile(n, column, 0.15865525393145707);
-  s.median = RheoQuantile(n, column, 0.5);
-  s.q84 = RheoQuantile(n, column, 0.8413447460685429);
-  s.q975 = RheoQuantile(n, column, 0.975);
+  s.mean = sum / (double)s.n;
+  for (int64_t i = 0; i < s.n; i++) squares += (column[i] - s.mean) * (column[i] - s.mean);
+  s.sd = s.n > 1 ? sqrt(squares / (double)(s.n - 1)) : NAN;
+  RheoSortAscending(s.n, column);
+  s.q025 = RheoQuantile(s.n, column, 0.025);
+  s.q16 = RheoQuantile(s.n, column, 0.15865525393145707);
+  s.median = RheoQuantile(s.n, column, 0.5);
+  s.q84 = RheoQuantile(s.n, column, 0.8413447460685429);
+  s.q975 = RheoQuantile(s.n, column, 0.975);
   free(column);
   return s;
 }

@@ -4,9 +4,10 @@
 
 typedef struct {
   double mean, sd, q025, q16, median, q84, q975;
+  int64_t n; /* rows that it is of */
 } RheoSummary;
 
-/* Of column k of samples (n, d); quantiles by linear interpolation of order statistics (type 7). */
+/* Of column k of samples (n, d) without the rows that are NaN there (lost on the way); all NaN where none is left. Quantiles by linear interpolation of order statistics (type 7). */
 RheoSummary RheoSummarize(int64_t n, int d, const double *samples, int k);
 void RheoSortAscending(int64_t n, double *values);
 double RheoQuantile(int64_t n, const double *sorted, double p);

@@ -1,4 +1,5 @@
 /* The life of a transport: what the deck says, training, files. Asking it is in transport_ask.c. */
+#include "../cnf/scheme.h"
 #include "transport_impl.h"
 #include <math.h>
 #include <string.h>
@@ -19,6 +20,17 @@ const RheoKey RheoTransportCheckKeys[] = {
     {"scheme", RHEO_KEY_STRING, offsetof(RheoTransportCheckConfig, scheme), "euler", NULL,
      "of these: euler, midpoint, rk4, ..."},
     {0}};
+
+PetscErrorCode RheoTransportCheckRead(RheoDeck deck, RheoTransportCheckConfig *config)
+{
+  char text[512];
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(deck, "check", RheoTransportCheckKeys, config));
+  if (!RheoSchemeIsKnown(config->scheme, sizeof text, text))
+    PetscCall(RheoDeckReject(deck, "check.scheme", "%s", text));
+  PetscFunctionReturn(RHEO_OK);
+}
 
 PetscErrorCode RheoTransportIsDeck(RheoDeck deck, PetscBool *yes)
 {

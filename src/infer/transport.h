@@ -84,6 +84,8 @@ typedef struct {
   RheoReals steps;    /* numbers of fixed steps to check beside the deck's own solve */
   const char *scheme; /* of these */
 } RheoTransportCheckConfig;
+/* Reads the section; an unknown scheme is RHEO_ERR_INPUT. Collective on the deck. */
+PetscErrorCode RheoTransportCheckRead(RheoDeck deck, RheoTransportCheckConfig *config);
 extern const RheoKey RheoTransportCheckKeys[];  /* section `check` */
 extern const RheoKey RheoTransportSourceKeys[]; /* section `source`, beside those of a data set */
 
@@ -113,7 +115,7 @@ typedef struct {
 } RheoTransportMetrics; /* NaN where something does not exist */
 PetscErrorCode RheoTransportMeasure(RheoTransport transport, const RheoTransportTest *test,
                                     const RheoSolveConfig *solve, RheoTransportMetrics *metrics);
-/* Mean log-density of test points under the model, its standard error, and under the toy they come from (NaN where that has
- * none). */
+/* Mean log-density under the model of the test points that can be followed back (their number is arrived), its standard error,
+ * and their mean under the toy they come from (NaN where that has none). */
 PetscErrorCode RheoTransportMeasureDensity(RheoTransport transport, const RheoTransportTest *test,
-                                           double *mean, double *error, double *exact);
+                                           double *mean, double *error, double *exact, int64_t *arrived);

@@ -1,6 +1,7 @@
 /* How good a transport is: samples and densities against test points. */
 #include "../base/stop.h"
 #include "distance.h"
+#include "summary.h"
 #include "transport_impl.h"
 #include <gsl/gsl_linalg.h>
 #include <math.h>
@@ -175,7 +176,7 @@ PetscErrorCode RheoTransportMeasure(RheoTransport t, const RheoTransportTest *te
 {
   const int d = RheoTransportSize(t);
   const RheoTransportRows rows = {test->n, test->source, test->condition, t->seed, UINT64_C(1) << 40};
-  double *x, *target, *energy, sum = 0;
+  double *x, *target, *energy;
 
   PetscFunctionBeginUser;
   *m = (RheoTransportMetrics){0, NAN, NAN, NAN, NAN, NAN, NAN, NAN, {.failed = -1}};
@@ -186,33 +187,34 @@ PetscErrorCode RheoTransportMeasure(RheoTransport t, const RheoTransportTest *te
   if (t->continuous) PetscCall(PathEnergies(t, &rows, solve, energy));
   m->n = Compact(test->n, d, x, target, energy);
   m->evaluations = t->continuous ? (double)m->report.evaluations / (double)test->n : NAN;
-  for (int64_t i = 0; i < m->n; i++) sum += energy[i];
-  if (t->continuous && m->n) m->path_energy = RheoPathEnergyExcess(sum / (double)m->n, test->w2_source);
+  if (t->continuous)
+    m->path_energy = RheoPathEnergyExcess(RheoSummarize(m->n, 1, energy, 0).mean, test->w2_source);
   if (m->n >= 2) PetscCall(Distances(t, m->n, x, target, m));
   PetscCall(PetscFree3(x, target, energy));
   PetscFunctionReturn(RHEO_OK);
 }
 
 PetscErrorCode RheoTransportMeasureDensity(RheoTransport t, const RheoTransportTest *test, double *mean,
-                                           double *error, double *exact)
+                                           double *error, double *exact, int64_t *arrived)
 {
   const RheoTransportRows rows = {test->n, NULL, test->condition, t->seed, UINT64_C(1) << 40};
   RheoToy toy = RheoDataSetToy(t->target);
-  double *log_prob, square = 0;
+  double *log_prob, *of_toy;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(test->n, &log_prob));
+  PetscCall(PetscMalloc2(test->n, &log_prob, test->n, &of_toy));
   PetscCall(RheoTransportLogProb(t, &rows, test->target, log_prob, NULL));
-  *mean = 0;
+  const RheoSummary s = RheoSummarize(test->n, 1, log_prob, 0);
+  *mean = s.mean;
+  *error = s.sd / sqrt((double)s.n);
+  *arrived = s.n;
   *exact = NAN;
-  for (int64_t i = 0; i < test->n; i++) *mean += log_prob[i] / (double)test->n;
-  for (int64_t i = 0; i < test->n; i++) square += pow(log_prob[i] - *mean, 2) / (double)(test->n - 1);
-  *error = sqrt(square / (double)test->n);
   if (toy && RheoToyHasLogProb(toy) && !RheoDataSetConditions(t->target)) {
-    *exact = 0;
-    RheoToyLogProb(toy, test->n, test->target, log_prob);
-    for (int64_t i = 0; i < test->n; i++) *exact += log_prob[i] / (double)test->n;
+    RheoToyLogProb(toy, test->n, test->target, of_toy);
+    for (int64_t i = 0; i < test->n; i++)
+      if (isnan(log_prob[i])) of_toy[i] = NAN; /* compared are the same points */
+    *exact = RheoSummarize(test->n, 1, of_toy, 0).mean;
   }
-  PetscCall(PetscFree(log_prob));
+  PetscCall(PetscFree2(log_prob, of_toy));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -13,7 +13,23 @@ static void Moments(void **state)
   assert_true(fabs(s.sd - sqrt(250)) < 1e-12);
   assert_true(s.median == 30);
   assert_true(fabs(s.q025 - 11) < 1e-12); /* type 7: 10 + 0.1 (20 - 10) */
+  assert_true(s.n == 5);
   assert_true(isnan(RheoSummarize(0, 2, rows, 0).mean));
+}
+
+/* Rows that were lost are as if they had not been asked for; infinite ones are values. */
+static void Lost(void **state)
+{
+  (void)state;
+  const double all[8] = {NAN, 3, 1, NAN, NAN, 2, NAN, NAN}, left[3] = {3, 1, 2}, none[2] = {NAN, NAN};
+  const double far[3] = {1, -INFINITY, NAN};
+  const RheoSummary s = RheoSummarize(8, 1, all, 0), t = RheoSummarize(3, 1, left, 0);
+  assert_true(s.n == 3);
+  assert_true(s.mean == t.mean && s.sd == t.sd && s.q025 == t.q025 && s.q16 == t.q16 &&
+              s.median == t.median && s.q84 == t.q84 && s.q975 == t.q975);
+  assert_true(RheoSummarize(2, 1, none, 0).n == 0);
+  assert_true(isnan(RheoSummarize(2, 1, none, 0).mean));
+  assert_true(RheoSummarize(3, 1, far, 0).mean == -INFINITY);
 }
 
 /* p-values of true hypotheses are uniform: over many repetitions their share below 0.05 is 0.05, and their mean 1/2. */
@@ -64,7 +80,7 @@ static void Detects(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(Moments), cmocka_unit_test(Uniform),
-                                     cmocka_unit_test(Detects)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(Moments), cmocka_unit_test(Lost),
+                                     cmocka_unit_test(Uniform), cmocka_unit_test(Detects)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

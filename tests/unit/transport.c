@@ -50,6 +50,7 @@ static void learns(void **state)
   RheoSolveReport report;
   RheoTransport t, loaded;
   uint64_t checksum, same;
+  int64_t arrived;
   double mean, error, exact;
 
   OK(RheoTransportCreate(deck, &t));
@@ -68,7 +69,8 @@ static void learns(void **state)
   assert_true(metrics.normal_kl < 0.03);
   assert_true(metrics.w2 < 1.3 * test.w2_floor + 0.06 && test.w2_floor < 0.2);
   assert_true(metrics.path_energy < 0.1); /* the map of optimal transport is a shift and a scale */
-  OK(RheoTransportMeasureDensity(t, &test, &mean, &error, &exact));
+  OK(RheoTransportMeasureDensity(t, &test, &mean, &error, &exact, &arrived));
+  assert_true(arrived == N);
   assert_true(fabs(exact - (-log(2 * M_PI) - 2 * log(0.5) - 1)) < 4 * error);
   assert_true(exact - mean < 0.03 && exact - mean > -0.01);
   OK(RheoTransportTestFree(&test));
@@ -116,6 +118,7 @@ static void normalised(void **state)
   (void)state;
   for (int k = 0; k < 2; k++) {
     char text[512];
+    int64_t arrived;
     double mean, error, exact;
     RheoTransportTest test;
     RheoTransport t;
@@ -129,7 +132,7 @@ static void normalised(void **state)
     OK(RheoTransportTrain(t));
     const double sum = integral(t);
     OK(RheoTransportTestCreate(t, 500, &test));
-    OK(RheoTransportMeasureDensity(t, &test, &mean, &error, &exact));
+    OK(RheoTransportMeasureDensity(t, &test, &mean, &error, &exact, &arrived));
     print_message("  %-60s integral %.6f, mean log-density %.2f\n", objectives[k], sum, mean);
     assert_true(fabs(sum - 1) <= 1e-3);
     assert_true(mean > -1.9); /* a normal distribution of the data's mean and covariance has -2.0 */
