@@ -1,6 +1,6 @@
 # Studies of data sets as a user goes through them: every verb on toys and on files, with conditions and without, a discrete and
 # a continuous flow; and every mistake, answered with one line and status 2.
-# timeout: 300
+# timeout: 400
 set -u
 rheo=$RHEO_BIN/rheo
 failed=0
