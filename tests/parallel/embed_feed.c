@@ -146,19 +146,6 @@ static void limit_files(rlim_t bytes)
   assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* A full buffer cannot be kept, which is a failure that the caller may go on from. */
-static void put_until_full(rheo_feed *feed, int rank, int size)
-{
-  double theta[D], x[C];
-  int code = RHEO_DONE;
-  limit_files(1000);
-  for (int64_t i = rank; i < N && !code; i += size) {
-    HostSimulate(i, theta, x);
-    code = rheo_feed_put(feed, i, theta, x, 0);
-  }
-  if (code) FAILS(code, RHEO_FAILURE, "feed_full.h5: rows cannot be kept");
-}
-
 /* The disk of one rank is full, while rows come or not before the feed is closed: all hear of it, nothing is left, and the next file
  * may be written. */
 static void full_disk(void **state)
