@@ -30,28 +30,23 @@ static PetscErrorCode Append(RheoSection *all, int *n, int more, const RheoSecti
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Built anew every time: names in it are interned, and a host that starts Rheo again has lost those of the time before. */
 PetscErrorCode RheoSchema(int *n, const RheoSection **sections)
 {
+  typedef PetscErrorCode (*Room)(int *, const RheoSection **);
+  static const Room room[] = {RheoPriorGetSections, RheoSimulatorGetSections, RheoFlowGetSections,
+                              RheoCnfGetSections, RheoTransportGetSections};
   static RheoSection all[MOST];
-  static int count = 0;
-  const RheoSection *rooms;
-  int more;
+  const RheoSection *more;
+  int n_more;
 
   PetscFunctionBeginUser;
-  if (!count) {
-    PetscCall(Append(all, &count, OWN, own));
-    PetscCall(RheoPriorGetSections(&more, &rooms));
-    PetscCall(Append(all, &count, more, rooms));
-    PetscCall(RheoSimulatorGetSections(&more, &rooms));
-    PetscCall(Append(all, &count, more, rooms));
-    PetscCall(RheoFlowGetSections(&more, &rooms));
-    PetscCall(Append(all, &count, more, rooms));
-    PetscCall(RheoCnfGetSections(&more, &rooms));
-    PetscCall(Append(all, &count, more, rooms));
-    PetscCall(RheoTransportGetSections(&more, &rooms));
-    PetscCall(Append(all, &count, more, rooms));
+  *n = 0;
+  PetscCall(Append(all, n, OWN, own));
+  for (size_t k = 0; k < sizeof room / sizeof *room; k++) {
+    PetscCall(room[k](&n_more, &more));
+    PetscCall(Append(all, n, n_more, more));
   }
-  *n = count;
   *sections = all;
   PetscFunctionReturn(RHEO_OK);
 }

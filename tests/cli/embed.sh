@@ -84,7 +84,7 @@ fi
 sed '/^flow:/d; s/epochs: 40/epochs: 2/' "$deck" >continuous.yaml
 echo "estimator: fmpe
 cnf: {net: {type: mlp, hidden: 16, layers: 2}}" >>continuous.yaml
-quiet "$RHEO_BIN/rheo" train continuous.yaml -output continuous # reads ./data.h5
+quiet "$RHEO_BIN/rheo" train continuous.yaml -output continuous -data_file data.h5
 for started in mpi petsc nothing; do
   for n in 1 2; do
     said=$(run $n habits_built/embed_host $started model.h5 continuous/model.h5 "$deck" habits) || fail "$n ranks of a host that started $started"

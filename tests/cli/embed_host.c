@@ -297,6 +297,7 @@ static void visit(char **argv)
   ask(comm, argv[3]);
   into_a_file(comm, rank, data);
   to_a_trainer(comm, rank, size, argv[4], fed);
+  MPI_Barrier(MPI_COMM_WORLD); /* until the model is there */
   if (size > 1) ask(comm, fed);
   done("rheo_end", rheo_end());
 }
