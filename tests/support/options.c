@@ -71,6 +71,10 @@ static const struct {
     {"cnf.likelihood.checkpoints", "1", "cnf.likelihood.steps 4", 1},
     {"cnf.likelihood.kinetic", "0.1", "", 0},
     {"cnf.likelihood.jacobian", "0.1", "", 0},
+    {"cnf.likelihood.l1", "0.1", "", 0},
+    {"cnf.likelihood.jacobian_diagonal", "0.1", "", 0},
+    {"cnf.likelihood.jacobian_off_diagonal", "0.1", "", 0},
+    {"cnf.likelihood.hjb", "0.1", "cnf.velocity potential", 0},
     {"cnf.likelihood.acceleration", "0.1", "", 0},
     {"cnf.likelihood.end_time_min", "0.5", "cnf.likelihood.end_time learned", 0},
     {"cnf.likelihood.end_time_max", "3", "cnf.likelihood.end_time learned", 0},
@@ -88,6 +92,9 @@ static const struct {
 
     {"net.context", "concat", "", 1}, /* where it has none */
     {"net.context", "film", "", 1},
+    {"flow.net.fourier_scale", "1", "flow.net.fourier 4", 0},
+    {"cnf.net.fourier_scale", "1", "cnf.net.fourier 4", 0},
+    {"net.fourier_scale", "1", "net.fourier 4", 0},
     {"flow.net.expansion", "2", "flow.net.type ffn", 0},
     {"cnf.net.expansion", "2", "cnf.net.type ffn", 0},
     {"net.expansion", "2", "net.type ffn", 0},
@@ -95,6 +102,8 @@ static const struct {
     {"hidden", "12", "", 0},
     {"layers", "3", "", 0},
     {"dropout", "0.2", "", 0},
+    {"fourier", "4", "", 0},
+
 };
 enum { GIVEN = sizeof given / sizeof *given, MOST = 400 };
 
