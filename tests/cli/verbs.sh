@@ -1,6 +1,6 @@
 # Every verb as a user goes through them: what is printed parses as YAML and has the names that scripts rely on, files can
 # be used from any folder, studies run again from the deck in a file, figures are drawn.
-# timeout: 400
+# timeout: 600
 set -u
 rheo=$RHEO_BIN/rheo
 failed=0
