@@ -116,6 +116,7 @@ static PetscErrorCode Main(int argc, char **argv)
 int main(int argc, char **argv)
 {
   PetscErrorCode code = RheoInitialize(&argc, &argv);
+  PETSC_STDOUT = stderr; /* stdout belongs to the result: not to -ts_monitor, -ts_view, -log_view */
   if (!code) code = Main(argc, argv);
   const PetscErrorCode last = RheoFinalize();
   return RheoExitStatus(code ? code : last);

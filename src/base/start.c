@@ -88,12 +88,6 @@ static void CollectArguments(int argc, char **argv)
   }
 }
 
-/* stdout belongs to results: what PETSc prints there (-ts_monitor, -ts_view, -log_view, ...) goes to stderr. */
-static void PrintToStderr(void)
-{
-  PETSC_STDOUT = stderr;
-}
-
 PetscBool RheoIsInitialized(void)
 {
   return (PetscBool)(start.depth > 0);
@@ -114,7 +108,6 @@ PetscErrorCode RheoInitialize(int *argc, char ***argv)
     code = PetscInitialize(&n, &arguments, NULL, NULL);
     if (code) return code;
     start.started_petsc = PETSC_TRUE;
-    PrintToStderr();
   }
   PinThreads(); /* PETSc sets a number of threads of its own */
   RheoErrorHandlerPush();
@@ -143,10 +136,7 @@ PetscErrorCode RheoFinalize(void)
   WarnUnusedOptions();
   RheoEventsForget();
   PetscErrorCode code = PetscPopErrorHandler();
-  if (!code && start.started_petsc) {
-    code = PetscFinalize();
-    PETSC_STDOUT = stdout;
-  }
+  if (!code && start.started_petsc) code = PetscFinalize();
   memset(&start, 0, sizeof start);
   if (!RheoGuestIsHere()) RheoInternFree();
   return code;

@@ -307,11 +307,24 @@ static void Rejected(const char *deck, const char *text)
   CnfCaseDestroy(&c);
 }
 
+/* A scheme that nobody knows is rejected where the deck is read. */
+static void SchemeIsUnknown(void)
+{
+  RheoDeck deck;
+  RheoCnf cnf;
+  OK(RheoDeckCreate(PETSC_COMM_SELF, &deck));
+  OK(RheoDeckLoadText(deck, "case", "cnf: {likelihood: {scheme: rk5}}\n"));
+  OK(RheoCnfCreate(&cnf));
+  REJECTS(RheoCnfSetFromDeck(cnf, deck, "cnf"), "cnf.likelihood.scheme = rk5: there is no scheme 'rk5'");
+  OK(RheoCnfDestroy(&cnf));
+  OK(RheoDeckDestroy(&deck));
+}
+
 static void TestMistakes(void **state)
 {
   (void)state;
+  SchemeIsUnknown();
   Rejected("cnf: {source: data, standardize: no}\n", "cnf.source");
-  Rejected("cnf: {likelihood: {scheme: rk5}}\n", "there is no scheme 'rk5'");
   Rejected("cnf: {likelihood: {scheme: rk4, steps: 0}}\n", "error estimate");
   Rejected("cnf: {likelihood: {scheme: tsit5, steps: 0, checkpoints: 4}}\n", "cnf.likelihood.checkpoints");
 }

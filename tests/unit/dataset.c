@@ -96,7 +96,7 @@ static void mistakes(void **state)
     OK(RheoDeckDestroy(&deck));
   }
   write_file("dataset.csv", 7, "7,nan,1007");
-  REJECTS(open_it("file: dataset.csv", &deck, &data), "row 8 of column 'label' is not finite");
+  REJECTS(open_it("file: dataset.csv", &deck, &data), "row 8 of column 'label' is nan, which is not finite");
   OK(RheoDataSetDestroy(&data));
   OK(RheoDeckDestroy(&deck));
 }
