@@ -184,10 +184,12 @@ PetscErrorCode RheoDeckCheck(RheoDeck deck, int n, const RheoSection *sections)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode RejectNode(RheoDeck deck, const DeckNode *node, const char *key, const char *text)
+static PetscErrorCode RejectNode(RheoDeck deck, const DeckNode *node, const char *key, const char *format,
+                                 va_list arguments)
 {
-  char where[512], value[128] = "";
+  char text[1024], where[512], value[128] = "";
   PetscFunctionBeginUser;
+  vsnprintf(text, sizeof text, format, arguments);
   if (node)
     DeckWhere(node, where, sizeof where);
   else
@@ -199,24 +201,23 @@ static PetscErrorCode RejectNode(RheoDeck deck, const DeckNode *node, const char
 
 PetscErrorCode RheoDeckReject(RheoDeck deck, const char *key, const char *format, ...)
 {
-  char text[1024];
   va_list arguments;
   PetscFunctionBeginUser;
   va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
+  const PetscErrorCode code = RejectNode(deck, DeckNodeFind(&deck->root, key), key, format, arguments);
   va_end(arguments);
-  PetscCall(RejectNode(deck, DeckNodeFind(&deck->root, key), key, text));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 
 PetscErrorCode RheoDeckRejectOption(RheoDeck deck, const char *option, const char *format, ...)
 {
-  char text[1024];
   va_list arguments;
   PetscFunctionBeginUser;
   va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
+  const PetscErrorCode code =
+      RejectNode(deck, DeckNodeFindOption(&deck->root, option), option, format, arguments);
   va_end(arguments);
-  PetscCall(RejectNode(deck, DeckNodeFindOption(&deck->root, option), option, text));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
