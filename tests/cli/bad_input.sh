@@ -1,23 +1,8 @@
 # Every mistake a user can make: one line that says what and where, exit status 2, nothing on stdout, nothing lost.
 # timeout: 300
 set -u
-rheo=$RHEO_BIN/rheo
-failed=0
-
-# expect PATTERN COMMAND...: status 2, no stdout, one line of error that matches the pattern
-expect() {
-  local pattern=$1 status lines
-  shift
-  timeout 60 "$@" > out 2> err
-  status=$?
-  lines=$(grep -c 'rheo: error:' err)
-  if [ $status -ne 2 ] || [ -s out ] || [ "$lines" -ne 1 ] || ! grep -q -- "$pattern" err; then
-    echo "FAILED: $*"
-    echo "  status $status (wanted 2), $lines error lines (wanted 1), wanted /$pattern/, got:"
-    sed 's/^/  | /' err out | head -20
-    failed=1
-  fi
-}
+# shellcheck source=tests/support/cli.sh
+. "$RHEO_SOURCE/tests/support/cli.sh"
 
 cat > good.yaml << 'DECK'
 seed: 1

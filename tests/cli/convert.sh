@@ -2,10 +2,8 @@
 # .npz stored and deflated), on any number of ranks. The arrays are made by printf and gzip, as NumPy writes them.
 # timeout: 120
 set -u
-rheo=$RHEO_BIN/rheo
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
-mpi() { "$RHEO_MPIEXEC" --oversubscribe -n "$@"; }
+# shellcheck source=tests/support/cli.sh
+. "$RHEO_SOURCE/tests/support/cli.sh"
 
 # put BYTES NUMBER: appends it to REPLY, as printf's escapes.
 put() {

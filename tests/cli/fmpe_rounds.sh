@@ -1,9 +1,8 @@
 # Rounds of truncation with a continuous estimator: each cuts the prior to where the samples of the last one lie, the last model keeps
 # to what is left, and nothing depends on the number of ranks.
 set -u
-rheo=$RHEO_BIN/rheo
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
+# shellcheck source=tests/support/cli.sh
+. "$RHEO_SOURCE/tests/support/cli.sh"
 
 cat > deck.yaml << 'DECK'
 seed: 5
@@ -22,8 +21,7 @@ check: {simulations: 20, samples: 19, bins: 4, predictive: 20}
 plot: {figures: no}
 DECK
 for ranks in 1 2; do
-  "$RHEO_MPIEXEC" --oversubscribe -n $ranks "$rheo" infer deck.yaml -output out > $ranks.out 2> $ranks.err ||
-    { fail "infer on $ranks ranks: status $?"; tail -5 $ranks.err; }
+  good $ranks mpi $ranks "$rheo" infer deck.yaml -output out
   mv out of$ranks
 done
 for file in model samples; do cmp of1/$file.h5 of2/$file.h5 || fail "$file.h5 depends on the number of ranks"; done

@@ -2,13 +2,12 @@
 # gallery's table.
 # timeout: 120
 set -u
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
+# shellcheck source=tests/support/cli.sh
+. "$RHEO_SOURCE/tests/support/cli.sh"
 gallery=$RHEO_SOURCE/inputs/gallery
 for deck in "$gallery"/*.yaml; do
   name=$(basename "$deck" .yaml)
-  "$RHEO_BIN/rheo" infer "$deck" -train_steps 3 -check_n 200 -plot_grid 12 -plot_paths 20 -sample_n 200 -output "$name" > "$name.out" 2> "$name.err" ||
-    { fail "$name (status $?)"; tail -5 "$name.err"; }
+  good "$name" "$rheo" infer "$deck" -train_steps 3 -check_n 200 -plot_grid 12 -plot_paths 20 -sample_n 200 -output "$name"
   grep -q "^    w2: " "$name.out" || fail "$name says no W2"
   grep -q "^| \`$name\` |" "$gallery/README.md" || fail "$name is not in the gallery's table"
   command -v gnuplot > /dev/null || continue

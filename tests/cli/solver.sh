@@ -2,34 +2,8 @@
 # PETSc prints is no result, lost samples are counted, and where none arrives the status says so.
 # timeout: 300
 set -u
-rheo=$RHEO_BIN/rheo
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
-good() {
-  local name=$1
-  shift
-  "$@" > "$name.out" 2> "$name.err" || { fail "$* (status $?)"; tail -5 "$name.err"; }
-}
-expect() {
-  local pattern=$1 status lines
-  shift
-  timeout 60 "$@" > out 2> err
-  status=$?
-  lines=$(grep -c 'rheo: error:' err)
-  if [ $status -ne 2 ] || [ -s out ] || [ "$lines" -ne 1 ] || ! grep -q -- "$pattern" err; then
-    echo "FAILED: $*"
-    echo "  status $status (wanted 2), $lines error lines (wanted 1), wanted /$pattern/, got:"
-    sed 's/^/  | /' err out | head -20
-    failed=1
-  fi
-}
-number() { grep -Eq "^ *$2: -?([0-9]+\.?[0-9]*(e[-+]?[0-9]+)?|\.inf)$" "$1" || fail "$1: $2 is not a number"; }
-is_yaml() {
-  if command -v python3 > /dev/null && python3 -c 'import yaml' 2> /dev/null; then
-    python3 -c 'import sys, yaml; assert isinstance(yaml.safe_load(open(sys.argv[1])), dict)' "$1" || fail "$1 is not YAML"
-  fi
-}
-mpi() { "$RHEO_MPIEXEC" --oversubscribe -n "$@"; }
+# shellcheck source=tests/support/cli.sh
+. "$RHEO_SOURCE/tests/support/cli.sh"
 
 cat > noise.yaml << 'DECK'
 title: Moons

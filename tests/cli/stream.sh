@@ -2,10 +2,8 @@
 # that does not grow with the rows.
 # timeout: 300
 set -u
-rheo=$RHEO_BIN/rheo
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
-mpi() { "$RHEO_MPIEXEC" --oversubscribe -n "$@"; }
+# shellcheck source=tests/support/cli.sh
+. "$RHEO_SOURCE/tests/support/cli.sh"
 
 cat > deck.yaml << 'DECK'
 seed: 1

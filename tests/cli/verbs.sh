@@ -2,16 +2,8 @@
 # be used from any folder, studies run again from the deck in a file, figures are drawn.
 # timeout: 600
 set -u
-rheo=$RHEO_BIN/rheo
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
-# good NAME COMMAND...: status 0, stdout in NAME.out, stderr in NAME.err
-good() {
-  local name=$1
-  shift
-  "$@" > "$name.out" 2> "$name.err" || { fail "$* (status $?)"; tail -5 "$name.err"; }
-}
-mpi() { "$RHEO_MPIEXEC" --oversubscribe -n "$@"; }
+# shellcheck source=tests/support/cli.sh
+. "$RHEO_SOURCE/tests/support/cli.sh"
 
 # value FILE PATH: the scalar at a dotted path of block YAML as Rheo prints it
 value() {
@@ -22,14 +14,8 @@ value() {
       if (path == want) { sub(/^[^:]*: */, "", line); print line; exit } }' "$1"
 }
 has() { [ -n "$(value "$1" "$2")" ] || fail "$1 has no $2"; }
+# of that path, where the shared one looks for a name
 number() { value "$1" "$2" | grep -Eq '^-?([0-9]+\.?[0-9]*(e[-+]?[0-9]+)?|\.inf)$' || fail "$1: $2 is not a number"; }
-is_yaml() {
-  if command -v python3 > /dev/null && python3 -c 'import yaml' 2> /dev/null; then
-    python3 -c 'import sys, yaml; assert isinstance(yaml.safe_load(open(sys.argv[1])), dict)' "$1" || fail "$1 is not YAML"
-  fi
-  # Without a YAML reader: block lines of `name: value`, and what is indented below `name: |`.
-  ! grep -Evq '^ *[A-Za-z0-9_.*-]+:( .*)?$|^  ' "$1" || fail "$1 has lines that are no YAML"
-}
 
 mkdir study
 cat > study/deck.yaml << 'DECK'
