@@ -52,5 +52,5 @@ PetscErrorCode RheoAdjointBackward(RheoAdjoint adjoint, double *dz, const double
 PetscErrorCode RheoAdjointGetIntegrals(RheoAdjoint adjoint, double *log_det, double *penalty);
 
 /* Repeat the steps of the last solve rather than choose them anew, so that what is differentiated is a smooth function (line
- * searches, difference quotients). No effect on fixed steps. Not collective. */
+ * searches, difference quotients). Ends what could be gone back along. No effect on fixed steps. Not collective. */
 PetscErrorCode RheoAdjointFreeze(RheoAdjoint adjoint, PetscBool frozen);

@@ -233,16 +233,22 @@ PetscErrorCode RheoAdjointStepsDestroy(RheoAdjoint adjoint)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* The controller: error estimates against the worst entry, or the times of the last solve. */
+/* The controller: error estimates against the worst entry, or the times of the last solve. The way back is a new TS: the
+ * controller that repeats times changes how the last steps before the end are matched, which nothing public undoes, and solves
+ * would depend on whether there had been a search before. */
 PetscErrorCode RheoAdjointStepsFreeze(RheoAdjoint adjoint, PetscBool frozen)
 {
   TSAdapt adapt;
 
   PetscFunctionBeginUser;
+  if (!frozen) {
+    PetscCall(TSDestroy(&adjoint->taped));
+    PetscCall(MakeTS(adjoint, PETSC_TRUE, &adjoint->taped));
+    PetscFunctionReturn(RHEO_OK);
+  }
   PetscCall(TSGetAdapt(adjoint->taped, &adapt));
-  PetscCall(TSAdaptSetType(adapt, frozen ? TSADAPTHISTORY : TSADAPTBASIC));
-  if (frozen)
-    PetscCall(TSAdaptHistorySetHistory(adapt, (PetscInt)adjoint->n_times, adjoint->time, PETSC_FALSE));
+  PetscCall(TSAdaptSetType(adapt, TSADAPTHISTORY));
+  PetscCall(TSAdaptHistorySetHistory(adapt, (PetscInt)adjoint->n_times, adjoint->time, PETSC_FALSE));
   PetscFunctionReturn(RHEO_OK);
 }
 
