@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Memory that lives until RheoFinalize, zeroed. Never NULL. */
+/* Memory that lives until RheoFinalize, zeroed. NULL where there is none, of which RheoInternCheck tells. */
 void *RheoInternMemory(size_t n_bytes);
 void RheoInternFree(void);
 

@@ -261,7 +261,7 @@ void DeckSplit(const char *text, int *n, const char *const **values)
   }
   char *copy = strndup(text, length), *rest = copy, *part;
   const char **list = RheoInternMemory((length / 2 + 2) * sizeof *list);
-  while (copy[strspn(copy, " ")] && (part = strsep(&rest, ","))) {
+  while (list && copy[strspn(copy, " ")] && (part = strsep(&rest, ","))) {
     part += strspn(part, " ");
     size_t end = strlen(part);
     while (end && part[end - 1] == ' ') part[--end] = 0;
@@ -289,8 +289,8 @@ static void SetText(RheoDeck deck, const char *path, const char *value, PetscBoo
     DeckNodeSet(node, DECK_LIST, n_values, values);
   } else {
     const char **values = RheoInternMemory(sizeof *values);
-    values[0] = RheoIntern(value);
-    DeckNodeSet(node, DECK_VALUE, 1, values);
+    if (values) values[0] = RheoIntern(value);
+    DeckNodeSet(node, DECK_VALUE, values ? 1 : 0, values);
   }
   node->source = NULL;
   node->line = 0;
@@ -373,6 +373,7 @@ PetscErrorCode RheoDeckSetArguments(RheoDeck deck, int argc, const char *const *
       AddArgument(deck, name, value);
   }
   MergeWhatTheDeckNames(deck);
+  PetscCall(RheoInternCheck());
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -380,6 +381,7 @@ PetscErrorCode RheoDeckSet(RheoDeck deck, const char *key, const char *value)
 {
   PetscFunctionBeginUser;
   SetText(deck, key, value, PETSC_FALSE);
+  PetscCall(RheoInternCheck());
   if (RheoPetscOptionIs(DeckOption(key))) PetscCall(SetPetscOption(DeckOption(key), 1, &value));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -391,7 +393,9 @@ PetscErrorCode RheoDeckLoadText(RheoDeck deck, const char *name, const char *tex
   PetscFunctionBeginUser;
   deck->name = RheoIntern(name);
   DeckChanged(deck);
-  RheoInputCheck(DeckParse(deck, deck->name, text, strlen(text), why, sizeof why), deck->comm, "%s", why);
+  const PetscBool parsed = DeckParse(deck, deck->name, text, strlen(text), why, sizeof why);
+  PetscCall(RheoInternCheck());
+  RheoInputCheck(parsed, deck->comm, "%s", why);
   MergeWhatTheDeckNames(deck);
   PetscCall(PassPetscOptions(deck));
   PetscFunctionReturn(RHEO_OK);

@@ -14,8 +14,13 @@
 
 typedef struct RheoDeck_ *RheoDeck;
 
-/* Strings that live until RheoFinalize, so that configurations can be copied freely. */
+/* Strings that live until RheoFinalize, so that configurations can be copied freely. Where there is no memory for one it is empty
+ * (NULL only for NULL), so that nobody has to look at once, and RheoInternCheck fails from then on: reading a deck looks, and so
+ * does whoever lets a host in or ends a program. Not collective. */
 const char *RheoIntern(const char *text);
+PetscErrorCode RheoInternCheck(void);
+/* Whether it would have failed; it does not any more. */
+PetscBool RheoInternWasShort(void);
 
 typedef struct {
   int n;

@@ -171,6 +171,7 @@ PetscErrorCode RheoDeckCheck(RheoDeck deck, int n, const RheoSection *sections)
   char text[1024];
   PetscFunctionBeginUser;
   for (int i = 0; i < n; ++i) DeckMergeKeys(deck, sections[i].prefix, sections[i].keys);
+  PetscCall(RheoInternCheck());
   for (const DeckNode *node = DeckNodeNext(&deck->root), *next; node; node = next) {
     next = DeckNodeNext(node);
     if (node->kind != DECK_MAP && RheoPetscOptionIs(node->option)) continue;

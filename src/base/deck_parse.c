@@ -34,6 +34,7 @@ static PetscBool IsNull(const yaml_node_t *node)
 static PetscBool ReadScalar(Reader *reader, const yaml_node_t *from, DeckNode *to)
 {
   const char **values = RheoInternMemory(sizeof *values);
+  if (!values) return Fail(reader, from, to->path, "finds no memory");
   if (strlen((const char *)from->data.scalar.value) != from->data.scalar.length)
     return Fail(reader, from, to->path, "holds a zero byte");
   values[0] = RheoIntern((const char *)from->data.scalar.value);
@@ -46,6 +47,7 @@ static PetscBool ReadList(Reader *reader, const yaml_node_t *from, DeckNode *to)
 {
   size_t n = (size_t)(from->data.sequence.items.top - from->data.sequence.items.start);
   const char **values = RheoInternMemory((n + 1) * sizeof *values);
+  if (!values) return Fail(reader, from, to->path, "finds no memory");
   for (size_t i = 0; i < n; ++i) {
     const yaml_node_t *item = yaml_document_get_node(reader->document, from->data.sequence.items.start[i]);
     if (item->type == YAML_MAPPING_NODE)

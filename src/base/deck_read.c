@@ -116,6 +116,7 @@ static PetscBool ToString(Conversion *c, const char *text)
 static PetscBool ToReals(Conversion *c, int n, const char *const *values, RheoReals *reals)
 {
   double *v = RheoInternMemory(((size_t)n + 1) * sizeof *v);
+  if (!v) return Fail(c, "kept", "no memory");
   for (int i = 0; i < n; ++i) {
     if (!ToReal(c, values[i], &v[i])) return PETSC_FALSE;
   }
@@ -191,6 +192,7 @@ PetscBool DeckConvert(const RheoKey *key, const DeckNode *node, void *config, ch
     DeckSplit(values[0], &n, &values);
   else if (!node) {
     const char **own = RheoInternMemory(sizeof *own); /* a table's strings may go away with a plug-in */
+    if (!own) return Fail(&c, "kept", "no memory");
     own[0] = RheoIntern(key->fallback);
     values = own;
   }
@@ -215,7 +217,9 @@ PetscErrorCode RheoDeckRead(RheoDeck deck, const char *prefix, const RheoKey *ke
     }
     if (DeckConvert(key, node, config, why, sizeof why)) continue;
     DeckWhere(node, where, sizeof where);
+    PetscCall(RheoInternCheck());
     RheoInputError(deck->comm, "%s: %s", where, why);
   }
+  PetscCall(RheoInternCheck());
   PetscFunctionReturn(RHEO_OK);
 }

@@ -110,11 +110,11 @@ PetscErrorCode RheoGuestStart(void)
 
   pthread_mutex_lock(&guest.lock);
   if (!guest.starts) {
-    Habits *habits = RheoInternMemory(sizeof *habits);
+    static Habits habits; /* large for a host's stack */
     fegetenv(&floats);
-    HabitsNote(habits);
+    HabitsNote(&habits);
     code = StartPetsc();
-    HabitsRestore(habits);
+    HabitsRestore(&habits);
     fesetenv(&floats);
   }
   if (!code) guest.starts++;

@@ -17,15 +17,13 @@ static struct {
   Chunk *chunks;
   const char **slots; /* open addressing, a power of two long */
   size_t n_slots, n_strings;
+  PetscBool is_short; /* of memory, and somebody has been told nothing */
 } intern;
 
 static void *Allocate(size_t n_bytes)
 {
   void *memory = calloc(1, n_bytes);
-  if (!memory) { /* a few kilobytes of configuration: nothing sensible is left to do */
-    fputs("rheo: error: out of memory\n", stderr);
-    abort();
-  }
+  if (!memory) intern.is_short = PETSC_TRUE;
   return memory;
 }
 
@@ -35,6 +33,7 @@ void *RheoInternMemory(size_t n_bytes)
   if (!intern.chunks || intern.chunks->used + n_bytes > intern.chunks->size) {
     size_t size = n_bytes > CHUNK_BYTES ? n_bytes : CHUNK_BYTES;
     Chunk *chunk = Allocate(sizeof *chunk + size);
+    if (!chunk) return NULL;
     chunk->size = size;
     chunk->next = intern.chunks;
     intern.chunks = chunk;
@@ -51,29 +50,47 @@ static size_t Find(const char *text)
   return i;
 }
 
-static void Grow(void)
+static PetscBool Grow(void)
 {
-  const char **old = intern.slots;
-  size_t n_old = intern.n_slots;
-  intern.n_slots = n_old ? 2 * n_old : 1024;
-  intern.slots = Allocate(intern.n_slots * sizeof *intern.slots);
+  const size_t n_old = intern.n_slots, n = n_old ? 2 * n_old : 1024;
+  const char **old = intern.slots, **slots = Allocate(n * sizeof *slots);
+  if (!slots) return PETSC_FALSE;
+  intern.slots = slots;
+  intern.n_slots = n;
   for (size_t i = 0; i < n_old; ++i) {
     if (old[i]) intern.slots[Find(old[i])] = old[i];
   }
   free(old);
+  return PETSC_TRUE;
 }
 
 const char *RheoIntern(const char *text)
 {
   if (!text) return NULL;
-  if (2 * (intern.n_strings + 1) > intern.n_slots) Grow();
-  size_t i = Find(text);
+  const PetscBool has_room = (PetscBool)(2 * (intern.n_strings + 1) <= intern.n_slots || Grow());
+  if (!intern.n_slots) return "";
+  size_t i = Find(text), n = strlen(text) + 1;
   if (!intern.slots[i]) {
-    size_t n = strlen(text) + 1;
-    intern.slots[i] = memcpy(RheoInternMemory(n), text, n);
+    void *memory = has_room ? RheoInternMemory(n) : NULL;
+    if (!memory) return "";
+    intern.slots[i] = memcpy(memory, text, n);
     ++intern.n_strings;
   }
   return intern.slots[i];
+}
+
+PetscErrorCode RheoInternCheck(void)
+{
+  PetscFunctionBeginUser;
+  PetscCheck(!intern.is_short, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for names");
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscBool RheoInternWasShort(void)
+{
+  const PetscBool was = intern.is_short;
+  intern.is_short = PETSC_FALSE;
+  return was;
 }
 
 void RheoInternFree(void)

@@ -1,5 +1,6 @@
 /* Start and end of a program: MPI and PETSc, threads of the BLAS, error handlers of the libraries. */
 #include "base_impl.h"
+#include "deck.h"
 #include "guest.h"
 #include "log.h"
 #include <dlfcn.h>
@@ -72,10 +73,11 @@ PetscBool RheoPetscOptionGiven(const char *name)
 }
 
 /* PETSc keeps the arguments it is given until it ends, so they are interned. */
-static void CollectArguments(int argc, char **argv)
+static PetscErrorCode CollectArguments(int argc, char **argv)
 {
   static char skip_petscrc[] = "-skip_petscrc", no_signal_handler[] = "-no_signal_handler";
   start.arguments = RheoInternMemory(((size_t)argc + 4) * sizeof *start.arguments);
+  if (!start.arguments) return PETSC_ERR_MEM;
   start.n = 0;
   static char program[] = "rheo";
   start.arguments[start.n++] = argc > 0 ? argv[0] : program;
@@ -86,6 +88,7 @@ static void CollectArguments(int argc, char **argv)
     start.arguments[start.n++] = argv[i];
     if (i + 1 < argc && !RheoArgumentIsKey(argv[i + 1])) start.arguments[start.n++] = argv[++i];
   }
+  return RHEO_OK;
 }
 
 PetscBool RheoIsInitialized(void)
@@ -102,7 +105,8 @@ PetscErrorCode RheoInitialize(int *argc, char ***argv)
   PetscErrorCode code = PetscInitialized(&running);
   if (code) return code;
   if (!running) {
-    CollectArguments(argc ? *argc : 0, argv ? *argv : NULL);
+    code = CollectArguments(argc ? *argc : 0, argv ? *argv : NULL);
+    if (code) return code;
     int n = start.n;
     char **arguments = start.arguments;
     code = PetscInitialize(&n, &arguments, NULL, NULL);
@@ -138,6 +142,7 @@ PetscErrorCode RheoFinalize(void)
   PetscErrorCode code = PetscPopErrorHandler();
   if (!code && start.started_petsc) code = PetscFinalize();
   memset(&start, 0, sizeof start);
+  if (RheoInternWasShort() && !code) code = PETSC_ERR_MEM;
   if (!RheoGuestIsHere()) RheoInternFree();
   return code;
 }

@@ -50,6 +50,7 @@ int rheo_model_load(int comm, const char *path, rheo_model **model)
   RheoGuestEnter();
   PetscErrorCode code = PetscNew(model);
   if (!code) code = Load(path, *model);
+  if (!code) code = RheoInternCheck(); /* before the others take it for loaded */
   code = Agree(comm, code, path);
   const int result = EmbedLeave(code);
   if (result) (void)rheo_model_destroy(model);

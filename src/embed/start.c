@@ -1,4 +1,5 @@
 /* Start and end, and the way of errors: a code to the caller, the message kept for its thread. */
+#include "../base/deck.h"
 #include "embed_impl.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,7 +23,10 @@ int EmbedReady(void)
 
 int EmbedLeave(PetscErrorCode code)
 {
-  if (code) {
+  if (RheoInternWasShort()) { /* whatever came of names that were not kept */
+    EmbedFail(RHEO_FAILURE, "out of memory: there was no room for names");
+    code = PETSC_ERR_MEM;
+  } else if (code) {
     const char *kind = NULL, *text = RheoErrorMessage();
     if (!*text) PetscErrorMessage(code, &kind, NULL);
     snprintf(message, sizeof message, "%s", *text ? text : kind ? kind : "unknown error");
