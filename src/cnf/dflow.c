@@ -10,23 +10,24 @@ typedef struct {
   RheoWork map_work, pull_work;
 } End;
 
-typedef struct {
+struct RheoDFlow_ {
+  RheoDFlowConfig config;
   RheoAdjoint adjoint;
   End start, finish;
   int64_t n;
-  size_t size; /* n D */
-  int with_context;
+  size_t size, n_context; /* n D, n C */
   const float *values;
   double *exact; /* (P) */
-  const double *context;
-  const RheoDFlowConfig *config;
+  const double *context, *centre;
   RheoDFlowCost cost;
   void *data;
   double *z, *x, *dz, *dx; /* (n, D) */
+  double *gradient;        /* (n, D), at the start */
   int64_t solves;
-  double first;
+  double first, cost_last; /* what is minimised, at the start; the cost alone, of the last evaluation */
+  double scale; /* of what TAO sees: its first step is as long as the gradient, which knows no such measure */
   RheoSolveStatus status; /* of the last solve */
-} Problem;
+};
 
 /* ---- The ends ---- */
 
@@ -64,11 +65,11 @@ static PetscErrorCode EndDestroy(End *end)
 }
 
 /* y of x, or with dy the product dx = (dy/dx)^T dy. */
-static void EndRun(const Problem *p, const End *end, const double *x, const double *dy, double *out)
+static void EndRun(RheoDFlow p, const End *end, const double *x, const double *dy, double *out)
 {
   const void *in[3];
   int n = 0;
-  if (p->with_context) in[n++] = p->context;
+  if (p->n_context) in[n++] = p->context;
   in[n++] = x;
   in[n] = dy;
   RheoPlanRun(dy ? end->pull : end->map, dy ? end->pull_work : end->map_work, p->exact, in,
@@ -77,7 +78,7 @@ static void EndRun(const Problem *p, const End *end, const double *x, const doub
 
 /* ---- What TAO minimises ---- */
 
-static PetscErrorCode Forward(Problem *p, const double *source)
+static PetscErrorCode Forward(RheoDFlow p, const double *source)
 {
   PetscFunctionBeginUser;
   EndRun(p, &p->start, source, NULL, p->z);
@@ -87,24 +88,26 @@ static PetscErrorCode Forward(Problem *p, const double *source)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Evaluate(Problem *p, const double *source, double *value, double *gradient)
+static PetscErrorCode Evaluate(RheoDFlow p, const double *source, double *value, double *gradient)
 {
   PetscFunctionBeginUser;
   EndRun(p, &p->finish, p->z, NULL, p->x);
   PetscCall(p->cost(p->data, p->n, p->x, value, p->dx));
+  p->cost_last = *value;
   EndRun(p, &p->finish, p->z, p->dx, p->dz);
   PetscCall(RheoAdjointBackward(p->adjoint, p->dz, NULL, NULL, NULL, NULL));
   EndRun(p, &p->start, source, p->dz, gradient);
   for (size_t i = 0; i < p->size; i++) {
-    *value += 0.5 * p->config->prior * source[i] * source[i];
-    gradient[i] += p->config->prior * source[i];
+    const double off = source[i] - (p->centre ? p->centre[i] : 0);
+    *value += 0.5 * p->config.prior * off * off;
+    gradient[i] += p->config.prior * off;
   }
   PetscFunctionReturn(RHEO_OK);
 }
 
 static PetscErrorCode Objective(Tao tao, Vec at, PetscReal *value, Vec gradient, void *context)
 {
-  Problem *p = context;
+  RheoDFlow p = context;
   const double *source;
   double *g;
 
@@ -113,13 +116,15 @@ static PetscErrorCode Objective(Tao tao, Vec at, PetscReal *value, Vec gradient,
   PetscCall(VecGetArrayRead(at, &source));
   PetscCall(VecGetArrayWrite(gradient, &g));
   PetscCall(Forward(p, source));
-  if (p->status == RHEO_SOLVE_DONE) {
-    PetscCall(Evaluate(p, source, value, g));
-  } else { /* too far out for the flow: a wall for the line search, which must not see infinity */
-    *value = 1e100;
+  if (p->status == RHEO_SOLVE_DONE) PetscCall(Evaluate(p, source, value, g));
+  if (p->status != RHEO_SOLVE_DONE || !isfinite(*value)) {
+    /* Too far out for the flow: a wall for the line search, above all that it has accepted, but not so high that what it
+     * interpolates would be no step at all. */
+    *value = 10 * (1 + fabs(p->first));
     memset(g, 0, p->size * sizeof *g);
   }
-  if (p->solves == 1) p->first = *value;
+  *value *= p->scale;
+  for (size_t i = 0; i < p->size; i++) g[i] *= p->scale;
   PetscCall(VecRestoreArrayWrite(gradient, &g));
   PetscCall(VecRestoreArrayRead(at, &source));
   PetscFunctionReturn(RHEO_OK);
@@ -140,7 +145,7 @@ static PetscErrorCode SetBounds(Tao tao, Vec solution, double bound)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Minimise(Problem *p, double *source, RheoDFlowReport *report)
+static PetscErrorCode Minimise(RheoDFlow p, double *source, RheoDFlowReport *report)
 {
   TaoConvergedReason reason;
   PetscInt iterations;
@@ -151,79 +156,115 @@ static PetscErrorCode Minimise(Problem *p, double *source, RheoDFlowReport *repo
   PetscFunctionBeginUser;
   PetscCall(VecCreateSeqWithArray(PETSC_COMM_SELF, 1, (PetscInt)p->size, source, &solution));
   PetscCall(TaoCreate(PETSC_COMM_SELF, &tao));
-  PetscCall(TaoSetType(tao, p->config->bound > 0 ? TAOBLMVM : TAOLMVM));
+  PetscCall(TaoSetType(tao, p->config.bound > 0 ? TAOBLMVM : TAOLMVM));
   PetscCall(TaoSetObjectiveAndGradient(tao, NULL, Objective, p));
   PetscCall(TaoSetSolution(tao, solution));
-  if (p->config->bound > 0) PetscCall(SetBounds(tao, solution, p->config->bound));
-  PetscCall(TaoSetMaximumIterations(tao, (PetscInt)p->config->iterations));
-  PetscCall(TaoSetTolerances(tao, 1e-14, 0, p->config->tolerance));
+  if (p->config.bound > 0) PetscCall(SetBounds(tao, solution, p->config.bound));
+  PetscCall(TaoSetMaximumIterations(tao, (PetscInt)p->config.iterations));
+  PetscCall(TaoSetTolerances(tao, PetscMax(1e-14, p->config.absolute) * p->scale, 0, p->config.tolerance));
   PetscCall(TaoSetFromOptions(tao));
   PetscCall(TaoSolve(tao));
   PetscCall(TaoGetSolutionStatus(tao, &iterations, &value, &gradient, NULL, NULL, &reason));
   report->iterations = iterations;
-  report->end = value;
-  report->gradient = gradient;
+  report->end = value / p->scale;
+  report->gradient = gradient / p->scale;
   report->converged = (PetscBool)(reason > 0);
   PetscCall(TaoDestroy(&tao));
   PetscCall(VecDestroy(&solution));
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* ---- One call ---- */
+/* ---- The object ---- */
 
-static PetscErrorCode ProblemCreate(RheoCnf cnf, RheoParams params, const char *scope_name, Problem *p)
+PetscErrorCode RheoDFlowCreate(RheoCnf cnf, RheoParams params, const char *scope_name, const float *values,
+                               const RheoDFlowConfig *config, int64_t n, RheoDFlow *dflow)
 {
   const size_t n_values = RheoParamsSize(params);
-  const RheoAdjointConfig config = {.solve = p->config->solve, .checkpoints = p->config->checkpoints};
+  const RheoAdjointConfig adjoint = {.solve = config->solve, .checkpoints = config->checkpoints};
+  RheoDFlow p;
 
   PetscFunctionBeginUser;
-  RheoInputCheck(p->n > 0 && p->config->prior >= 0 && p->config->bound >= 0 && p->config->iterations > 0,
-                 PETSC_COMM_SELF,
+  *dflow = NULL;
+  RheoInputCheck(n > 0 && config->prior >= 0 && config->bound >= 0 && config->iterations > 0, PETSC_COMM_SELF,
                  "D-Flow: needs rows, iterations and a prior and a bound that are not negative");
-  p->size = (size_t)p->n * (size_t)RheoCnfFeatures(cnf);
-  p->with_context = RheoCnfContext(cnf) > 0;
-  PetscCall(EndCreate(cnf, params, scope_name, (int)p->n, rx_cnf_start, &p->start));
-  PetscCall(EndCreate(cnf, params, scope_name, (int)p->n, rx_cnf_finish, &p->finish));
-  PetscCall(RheoAdjointCreate(cnf, params, scope_name, (int)p->n, &config, &p->adjoint));
-  PetscCall(
-      PetscMalloc5(n_values, &p->exact, p->size, &p->z, p->size, &p->x, p->size, &p->dz, p->size, &p->dx));
-  for (size_t i = 0; i < n_values; i++) p->exact[i] = (double)p->values[i];
+  PetscCall(PetscNew(&p));
+  *dflow = p;
+  p->config = *config;
+  p->n = n;
+  p->values = values;
+  p->size = (size_t)n * (size_t)RheoCnfFeatures(cnf);
+  p->n_context = (size_t)n * (size_t)RheoCnfContext(cnf);
+  PetscCall(EndCreate(cnf, params, scope_name, (int)n, rx_cnf_start, &p->start));
+  PetscCall(EndCreate(cnf, params, scope_name, (int)n, rx_cnf_finish, &p->finish));
+  PetscCall(RheoAdjointCreate(cnf, params, scope_name, (int)n, &adjoint, &p->adjoint));
+  PetscCall(PetscMalloc6(n_values, &p->exact, p->size, &p->z, p->size, &p->x, p->size, &p->dz, p->size,
+                         &p->dx, p->size, &p->gradient));
+  for (size_t i = 0; i < n_values; i++) p->exact[i] = (double)values[i];
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode ProblemDestroy(Problem *p)
+PetscErrorCode RheoDFlowDestroy(RheoDFlow *dflow)
 {
+  RheoDFlow p = *dflow;
+
   PetscFunctionBeginUser;
+  if (!p) PetscFunctionReturn(RHEO_OK);
   PetscCall(RheoAdjointDestroy(&p->adjoint));
   PetscCall(EndDestroy(&p->start));
   PetscCall(EndDestroy(&p->finish));
-  PetscCall(PetscFree5(p->exact, p->z, p->x, p->dz, p->dx));
+  PetscCall(PetscFree6(p->exact, p->z, p->x, p->dz, p->dx, p->gradient));
+  PetscCall(PetscFree(*dflow));
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode RheoDFlow(RheoCnf cnf, RheoParams params, const char *scope_name, const float *values,
-                         const RheoDFlowConfig *config, int64_t n, const double *context, RheoDFlowCost cost,
-                         void *data, double *source, double *x, RheoDFlowReport *report)
+/* The first step then is at most 1 long, as far as sources lie apart. */
+static double Scale(size_t n, const double *gradient)
 {
-  Problem p = {.n = n, .values = values, .context = context, .config = config, .cost = cost, .data = data};
+  double square = 0;
+  for (size_t i = 0; i < n; i++) square += gradient[i] * gradient[i];
+  return isfinite(square) && square > 1 ? 1 / sqrt(square) : 1;
+}
 
+PetscErrorCode RheoDFlowMinimise(RheoDFlow p, const double *context, const double *centre, RheoDFlowCost cost,
+                                 void *data, double *source, double *x, RheoDFlowReport *report)
+{
   PetscFunctionBeginUser;
   *report = (RheoDFlowReport){0};
-  PetscCall(ProblemCreate(cnf, params, scope_name, &p));
-  PetscCall(Forward(&p, source)); /* from here on these are the steps */
-  report->status = p.status;
-  p.solves = 0;
-  if (p.status == RHEO_SOLVE_DONE) {
-    PetscCall(RheoAdjointFreeze(p.adjoint, PETSC_TRUE));
-    PetscCall(Minimise(&p, source, report));
-    PetscCall(RheoAdjointFreeze(p.adjoint, PETSC_FALSE));
-    report->start = p.first;
-    report->solves = p.solves;
-    PetscCall(Forward(&p, source));
-    report->status = p.status;
-    EndRun(&p, &p.finish, p.z, NULL, p.x);
-    if (x) memcpy(x, p.x, p.size * sizeof *x);
-  }
-  PetscCall(ProblemDestroy(&p));
+  p->context = context;
+  p->centre = centre;
+  p->cost = cost;
+  p->data = data;
+  PetscCall(Forward(p, source)); /* from here on these are the steps */
+  report->status = p->status;
+  p->solves = 0;
+  if (p->status != RHEO_SOLVE_DONE) PetscFunctionReturn(RHEO_OK);
+  PetscCall(Evaluate(p, source, &p->first, p->gradient));
+  report->start = p->first;
+  report->cost_start = p->cost_last;
+  p->scale = Scale(p->size, p->gradient);
+  PetscCall(RheoAdjointFreeze(p->adjoint, PETSC_TRUE));
+  PetscCall(Minimise(p, source, report));
+  PetscCall(RheoAdjointFreeze(p->adjoint, PETSC_FALSE));
+  report->solves = p->solves;
+  PetscCall(Forward(p, source));
+  report->status = p->status;
+  EndRun(p, &p->finish, p->z, NULL, p->x);
+  PetscCall(p->cost(p->data, p->n, p->x, &report->cost_end, p->dx));
+  if (x) memcpy(x, p->x, p->size * sizeof *x);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoDFlowScale(RheoDFlow p, double *scale)
+{
+  double *context;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscCalloc1(p->n_context, &context)); /* slopes do not depend on it, nor on x */
+  p->context = context;
+  memset(p->x, 0, p->size * sizeof *p->x);
+  for (size_t i = 0; i < p->size; i++) p->dx[i] = 1;
+  EndRun(p, &p->finish, p->x, p->dx, p->dz);
+  memcpy(scale, p->dz, p->size / (size_t)p->n * sizeof *scale);
+  PetscCall(PetscFree(context));
   PetscFunctionReturn(RHEO_OK);
 }

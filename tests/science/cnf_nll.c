@@ -171,7 +171,10 @@ static void Complete(const Study *s)
                                   .tolerance = 1e-6};
   double source[D] = {-1, 1}, x[D];
   RheoDFlowReport report;
-  OK(RheoDFlow(s->cnf, s->params, "cnf", s->values, &config, 1, NULL, Miss, NULL, source, x, &report));
+  RheoDFlow dflow;
+  OK(RheoDFlowCreate(s->cnf, s->params, "cnf", s->values, &config, 1, &dflow));
+  OK(RheoDFlowMinimise(dflow, NULL, NULL, Miss, NULL, source, x, &report));
+  OK(RheoDFlowDestroy(&dflow));
   print_message("  given x0 = 3: x1 = %.3f (conditional mean %.3f), %lld solves\n", x[1], -2 + 0.5 * rho,
                 (long long)report.solves);
   assert_true(report.converged);

@@ -37,6 +37,19 @@ static PetscErrorCode Cost(void *data, int64_t n, const double *x, double *cost,
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* One problem of n rows. */
+static PetscErrorCode Minimise(const CnfCase *c, const RheoDFlowConfig *config, int64_t n,
+                               const double *context, Target *target, double *source, double *x,
+                               RheoDFlowReport *report)
+{
+  RheoDFlow dflow;
+  PetscFunctionBeginUser;
+  PetscCall(RheoDFlowCreate(c->cnf, c->params, "cnf", c->values, config, n, &dflow));
+  PetscCall(RheoDFlowMinimise(dflow, context, NULL, Cost, target, source, x, report));
+  PetscCall(RheoDFlowDestroy(&dflow));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 /* x of a source, by a search that is not allowed to move. */
 static void EndPoint(CnfCase *c, const double *source, double *x)
 {
@@ -45,7 +58,7 @@ static void EndPoint(CnfCase *c, const double *source, double *x)
   RheoDFlowReport report;
   double copy[D];
   memcpy(copy, source, sizeof copy);
-  OK(RheoDFlow(c->cnf, c->params, "cnf", c->values, &config, 1, NULL, Cost, &target, copy, x, &report));
+  OK(Minimise(c, &config, 1, NULL, &target, copy, x, &report));
   assert_true(copy[0] == source[0] && copy[1] == source[1]);
 }
 
@@ -72,7 +85,7 @@ static void TestAffine(void **state)
   const double expected[D] = {(a[1][1] * b[0] - a[0][1] * b[1]) / det,
                               (a[0][0] * b[1] - a[1][0] * b[0]) / det};
   config.prior = w;
-  OK(RheoDFlow(c.cnf, c.params, "cnf", c.values, &config, 1, NULL, Cost, &target, source, x, &report));
+  OK(Minimise(&c, &config, 1, NULL, &target, source, x, &report));
   print_message("  %lld iterations, %lld solves, from %.3g to %.3g, off by %.1e\n",
                 (long long)report.iterations, (long long)report.solves, report.start, report.end,
                 fmax(fabs(source[0] - expected[0]), fabs(source[1] - expected[1])));
@@ -103,7 +116,7 @@ static void TestPartOfAPoint(void **state)
   config.solve.steps = 6; /* as the paper: midpoint, few steps */
   config.solve.scheme = "midpoint";
   config.checkpoints = 3;
-  OK(RheoDFlow(c.cnf, c.params, "cnf", c.values, &config, N, context, Cost, &target, source, x, &report));
+  OK(Minimise(&c, &config, N, context, &target, source, x, &report));
   assert_true(report.converged);
   for (int i = 0; i < N; i++) assert_true(fabs(x[i * D] - 0.8) <= 1e-5);
   for (int i = 1; i < N; i++) assert_true(x[i * D + 1] != x[1]);
@@ -120,7 +133,7 @@ static void TestBounds(void **state)
   (void)state;
   CnfCaseCreate(net, D, 0, 4, &c);
   config.bound = 1.5;
-  OK(RheoDFlow(c.cnf, c.params, "cnf", c.values, &config, 1, NULL, Cost, &target, source, x, &report));
+  OK(Minimise(&c, &config, 1, NULL, &target, source, x, &report));
   assert_true(fabs(source[0]) <= 1.5 && fabs(source[1]) <= 1.5);
   assert_true(fmax(fabs(source[0]), fabs(source[1])) == 1.5 && report.end < report.start);
   CnfCaseDestroy(&c);
@@ -135,11 +148,10 @@ static void TestFailure(void **state)
   CnfCase c;
   (void)state;
   CnfCaseCreate(net, D, 0, 4, &c);
-  OK(RheoDFlow(c.cnf, c.params, "cnf", c.values, &config, 1, NULL, Cost, &target, source, NULL, &report));
+  OK(Minimise(&c, &config, 1, NULL, &target, source, NULL, &report));
   assert_int_equal(report.status, RHEO_SOLVE_NOT_FINITE);
   config.iterations = 0;
-  REJECTS(RheoDFlow(c.cnf, c.params, "cnf", c.values, &config, 1, NULL, Cost, &target, source, NULL, &report),
-          "iterations");
+  REJECTS(Minimise(&c, &config, 1, NULL, &target, source, NULL, &report), "iterations");
   CnfCaseDestroy(&c);
 }
 
