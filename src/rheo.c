@@ -17,6 +17,7 @@ static const RheoSection own[] = {
     {"check", RheoCalibrationKeys, "calibration"},
     {"truncate", RheoTruncateKeys, "rounds that cut the prior to one observation"},
     {"cnf", RheoDensityCnfKeys, "the continuous flow"},
+    {"dflow", RheoDFlowKeys, "steering samples to what they are to fulfil (rheo sample, continuous flows)"},
     {"derived", derived, "quantities computed from parameters"},
 };
 enum { OWN = sizeof own / sizeof *own, MOST = 256 };

@@ -32,6 +32,7 @@ static PetscErrorCode Sample(Run *run)
   PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "sample", run->deck));
   PetscCall(PrintPosterior(&yaml, &study, &samples));
   PetscCall(PrintMap(&yaml, run, &study, posterior, samples.observation));
+  if (samples.misfit) PrintSteer(&yaml, &samples.steer);
   RheoYamlText(&yaml, "file", RunPath(run, "samples.h5"));
   PetscCall(SamplesFree(&samples));
   PetscCall(StudyDestroy(&study));
@@ -44,13 +45,18 @@ const Verb Verb_Sample = {
     .name = "sample",
     .summary = "draw posterior samples of an observation, write DIR/samples.h5",
     .usage = "MODEL.h5 [-sample_n 10k] [-observation_values 1,2,...] [-output DIR] [-key value ...]",
-    .text = "  Prints mean, sd, quantiles and the maximum a posteriori. The observation is that of the "
-            "model's deck unless another is given.\n\n"
-            "  The model of a data set (`target`): samples from noise or from held-back rows of the source, "
-            "and where "
-            "they come from.\n\n"
-            "  example: rheo sample results/flu/model.h5 -sample_n 100k -output results/flu2\n",
-    .sections = (const char *const[]){"", "sample", "observation", "plot", "cnf.solve", NULL},
+    .text =
+        "  Prints mean, sd, quantiles and the maximum a posteriori. The observation is that of the "
+        "model's deck unless another is given.\n\n"
+        "  The model of a data set (`target`): samples from noise or from held-back rows of the source, "
+        "and where "
+        "they come from.\n\n"
+        "  With -dflow_fix samples of a continuous flow are steered until they fulfil what is fixed "
+        "(D-Flow): each search begins at a sample's\n"
+        "  start and moves it. misfit is the mean of ((what is fixed - its value)/sd)^2/2 over samples.\n\n"
+        "  example: rheo sample results/flu/model.h5 -sample_n 100k -output results/flu2\n"
+        "           rheo sample results/moons/model.h5 -sample_n 500 -dflow_fix \"x1 = 0.8\"\n",
+    .sections = (const char *const[]){"", "sample", "observation", "plot", "cnf.solve", "dflow", NULL},
     .needs_target = PETSC_TRUE,
     .run = Sample,
 };

@@ -28,13 +28,53 @@ PetscErrorCode CheckArrived(const Run *run, const char *what, int64_t n, int64_t
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Samples of all ranks that are steered. */
+static PetscErrorCode Steer(Run *run, RheoPosterior posterior, const RheoSteerConfig *config, uint64_t seed,
+                            Samples *s)
+{
+  int64_t begin, end;
+  double *log_prob;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(s->n, &s->misfit));
+  PetscCall(RheoPosteriorSteer(posterior, run->deck, s->observation, seed, s->n, config, NULL, NULL, s->theta,
+                               s->misfit, &s->steer));
+  s->n = DropLost(s->n, 2, (const int[]){s->d, 1}, (double *const[]){s->theta, s->misfit});
+  RheoRange(run->comm, s->n, &begin, &end);
+  PetscCall(PetscMalloc1(end - begin, &log_prob));
+  PetscCall(RheoPosteriorLogProb(posterior, end - begin, s->theta + begin * s->d, s->observation, PETSC_TRUE,
+                                 log_prob));
+  PetscCall(RheoGatherRows(run->comm, end - begin, 1, log_prob, s->log_prob));
+  PetscCall(PetscFree(log_prob));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Plain ones. */
+static PetscErrorCode Sample(Run *run, RheoPosterior posterior, uint64_t seed, Samples *s)
+{
+  int64_t begin, end;
+  double *theta, *log_prob;
+
+  PetscFunctionBeginUser;
+  RheoRange(run->comm, s->n, &begin, &end);
+  PetscCall(PetscMalloc2((end - begin) * s->d, &theta, end - begin, &log_prob));
+  PetscCall(RheoEventBegin(RHEO_EVENT_SAMPLE));
+  PetscCall(StopSample(run, posterior, s->observation, seed, begin, end, theta, log_prob));
+  PetscCall(RheoEventEnd(RHEO_EVENT_SAMPLE));
+  PetscCall(RheoGatherRows(run->comm, end - begin, s->d, theta, s->theta));
+  PetscCall(RheoGatherRows(run->comm, end - begin, 1, log_prob, s->log_prob));
+  PetscCall(PetscFree2(theta, log_prob));
+  s->n = DropLost(s->n, 2, (const int[]){s->d, 1}, (double *const[]){s->theta, s->log_prob});
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior, Samples *s)
 {
   const int d = study->d, q = study->q;
+  RheoSteerConfig steer;
   RheoRunConfig config;
   CountConfig count;
-  int64_t begin, end;
-  double *theta, *log_prob;
+  PetscBool steers;
 
   PetscFunctionBeginUser;
   RheoInputCheck(RheoPosteriorDataSize(posterior) == study->c, run->comm,
@@ -42,21 +82,17 @@ PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior
                  RheoPosteriorDataSize(posterior), study->c);
   PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &config));
   PetscCall(RheoDeckRead(run->deck, "sample", SampleKeys, &count));
+  PetscCall(SteerRead(run, &steer, &steers));
   *s = (Samples){.n = count.n, .d = d, .q = q};
   PetscCall(PetscMalloc4(s->n * d, &s->theta, s->n * q, &s->derived, s->n, &s->log_prob, study->c,
                          &s->observation));
   PetscCall(RheoObservationRead(run->deck, study->c, s->observation));
   PetscCall(RheoTruncateWarn(run->deck, study->c, s->observation));
   PetscCall(RheoSimulatorPin(run->deck, study->c));
-  RheoRange(run->comm, s->n, &begin, &end);
-  PetscCall(PetscMalloc2((end - begin) * d, &theta, end - begin, &log_prob));
-  PetscCall(RheoEventBegin(RHEO_EVENT_SAMPLE));
-  PetscCall(StopSample(run, posterior, s->observation, (uint64_t)config.seed, begin, end, theta, log_prob));
-  PetscCall(RheoEventEnd(RHEO_EVENT_SAMPLE));
-  PetscCall(RheoGatherRows(run->comm, end - begin, d, theta, s->theta));
-  PetscCall(RheoGatherRows(run->comm, end - begin, 1, log_prob, s->log_prob));
-  PetscCall(PetscFree2(theta, log_prob));
-  s->n = DropLost(count.n, 2, (const int[]){d, 1}, (double *const[]){s->theta, s->log_prob});
+  if (steers)
+    PetscCall(Steer(run, posterior, &steer, (uint64_t)config.seed, s));
+  else
+    PetscCall(Sample(run, posterior, (uint64_t)config.seed, s));
   s->failed = count.n - s->n;
   PetscCall(CheckArrived(run, "samples", count.n, s->n));
   for (int64_t i = 0; i < s->n; i++)
@@ -68,12 +104,13 @@ PetscErrorCode SamplesFree(Samples *s)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree4(s->theta, s->derived, s->log_prob, s->observation));
+  PetscCall(PetscFree(s->misfit));
   PetscFunctionReturn(RHEO_OK);
 }
 
 PetscErrorCode SamplesWrite(Run *run, const Study *study, const Samples *s, const char *path)
 {
-  static const char *const log_prob_name[] = {"log_prob"};
+  static const char *const log_prob_name[] = {"log_prob"}, *const misfit_name[] = {"misfit"};
   RheoTable table = {.kind = "samples", .verb = run->verb->name, .n = s->n};
   const char **name, **unit, **derived;
 
@@ -93,6 +130,9 @@ PetscErrorCode SamplesWrite(Run *run, const Study *study, const Samples *s, cons
         (RheoBlock){"derived", s->q, RHEO_STORE_DOUBLE, derived, NULL, s->derived + table.begin * s->q};
   table.block[table.n_blocks++] =
       (RheoBlock){"log_prob", 1, RHEO_STORE_DOUBLE, log_prob_name, NULL, s->log_prob + table.begin};
+  if (s->misfit)
+    table.block[table.n_blocks++] =
+        (RheoBlock){"misfit", 1, RHEO_STORE_DOUBLE, misfit_name, NULL, s->misfit + table.begin};
   table.extra[table.n_extras++] = (RheoExtra){"observation", study->c, s->observation};
   PetscCall(RheoTableWrite(run->comm, path, &table));
   PetscCall(PetscFree3(name, unit, derived));

@@ -196,20 +196,35 @@ static PetscErrorCode PlotModel(Run *run, RheoTransport model, const char *serie
 typedef struct {
   int64_t n, failed; /* that arrived, and that did not */
   double *source, *condition, *x, *log_prob;
+  double *misfit; /* of steered samples; NULL otherwise */
+  RheoSteerReport steer;
 } Drawn;
+
+/* Moves what samples start from. */
+static PetscErrorCode Steer(RheoTransport model, const RheoTransportRows *rows, const RheoSteerConfig *config,
+                            Drawn *s)
+{
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(s->n, &s->misfit));
+  PetscCall(RheoTransportSteer(model, rows, config, NULL, NULL, s->source, NULL, s->misfit, &s->steer));
+  PetscFunctionReturn(RHEO_OK);
+}
 
 static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
 {
   RheoDataSet target = RheoTransportTarget(model);
   const int d = RheoTransportSize(model), m = RheoDataSetConditions(target);
   TransportSampleConfig config;
+  RheoSteerConfig steer;
   RheoRunConfig seed;
   CountConfig count;
+  PetscBool steers;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &seed));
   PetscCall(RheoDeckRead(run->deck, "sample", SampleKeys, &count));
   PetscCall(RheoDeckRead(run->deck, "sample", TransportSampleKeys, &config));
+  PetscCall(SteerRead(run, &steer, &steers));
   if (config.condition.n && config.condition.n != m)
     PetscCall(RheoDeckReject(run->deck, "sample.condition", "has %d numbers, the model has %d conditions",
                              config.condition.n, m));
@@ -223,11 +238,12 @@ static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
     for (int k = 0; k < config.condition.n; k++) s->condition[i * m + k] = config.condition.v[k];
   PetscCall(RheoTransportSource(model, (uint64_t)seed.seed, 0, s->n, s->source));
   const RheoTransportRows rows = {s->n, s->source, s->condition, (uint64_t)seed.seed, 0};
+  if (steers) PetscCall(Steer(model, &rows, &steer, s));
   const PetscBool density = (PetscBool)(config.log_prob && RheoTransportHasLogProb(model));
   PetscCall(RheoTransportSample(model, &rows, NULL, s->x, density ? s->log_prob : NULL, NULL));
   for (int64_t i = 0; !density && i < s->n; i++) s->log_prob[i] = NAN;
-  s->n = DropLost(count.n, 4, (const int[]){d, 1, d, m},
-                  (double *const[]){s->x, s->log_prob, s->source, s->condition});
+  s->n = DropLost(count.n, steers ? 5 : 4, (const int[]){d, 1, d, m, 1},
+                  (double *const[]){s->x, s->log_prob, s->source, s->condition, s->misfit});
   s->failed = count.n - s->n;
   PetscCall(CheckArrived(run, "samples", count.n, s->n));
   PetscFunctionReturn(RHEO_OK);
@@ -237,15 +253,17 @@ static PetscErrorCode DrawnFree(Drawn *s)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscFree4(s->source, s->condition, s->x, s->log_prob));
+  PetscCall(PetscFree(s->misfit));
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Blocks parameters (the samples), log_prob, standard_error, source and condition, as far as there are such. */
+/* Blocks parameters (the samples), log_prob, standard_error, source, condition and misfit, as far as there are such. */
 static PetscErrorCode WriteSamples(Run *run, RheoTransport model, const char *verb, int64_t n, double *x,
                                    double *log_prob, double *error, double *source, double *condition,
-                                   const char *path)
+                                   double *misfit, const char *path)
 {
-  static const char *const log_prob_name[] = {"log_prob"}, *const error_name[] = {"standard_error"};
+  static const char *const log_prob_name[] = {"log_prob"}, *const error_name[] = {"standard_error"},
+                           *const misfit_name[] = {"misfit"};
   RheoDataSet target = RheoTransportTarget(model);
   const int d = RheoTransportSize(model), m = RheoDataSetConditions(target);
   RheoTable table = {.kind = "samples", .verb = verb, .n = n};
@@ -275,6 +293,9 @@ static PetscErrorCode WriteSamples(Run *run, RheoTransport model, const char *ve
   if (m)
     table.block[table.n_blocks++] =
         (RheoBlock){"condition", m, RHEO_STORE_DOUBLE, condition_name, NULL, condition + at * m};
+  if (misfit)
+    table.block[table.n_blocks++] =
+        (RheoBlock){"misfit", 1, RHEO_STORE_DOUBLE, misfit_name, NULL, misfit + at};
   PetscCall(RheoTableWrite(run->comm, path, &table));
   PetscCall(PetscFree3(name, condition_name, source_name));
   PetscFunctionReturn(RHEO_OK);
@@ -290,12 +311,13 @@ static PetscErrorCode SampleModel(Run *run, RheoTransport model, RheoYaml *yaml)
   PetscCall(Draw(run, model, &s));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
   PetscCall(WriteSamples(run, model, "sample", s.n, s.x, s.log_prob, NULL,
-                         RheoTransportIsContinuous(model) ? s.source : NULL, s.condition,
+                         RheoTransportIsContinuous(model) ? s.source : NULL, s.condition, s.misfit,
                          RunPath(run, "samples.h5")));
   RheoYamlOpen(yaml, "samples");
   for (int k = 0; k < d; k++) PrintSummary(yaml, RheoDataSetName(target, k), RheoSummarize(s.n, d, s.x, k));
   RheoYamlClose(yaml);
   if (s.failed) RheoYamlInt(yaml, "failed", s.failed);
+  if (s.misfit) PrintSteer(yaml, &s.steer);
   PetscCall(DrawnFree(&s));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -416,7 +438,7 @@ PetscErrorCode TransportLogprob(Run *run)
   PetscCall(CheckArrived(run, "points", n, RheoSummarize(n, 1, log_prob, 0).n));
   PetscCall(LogprobErrors(run, n, log_prob, error, &estimated));
   PetscCall(WriteSamples(run, model, "logprob", n, x, log_prob, estimated ? error : NULL, NULL, condition,
-                         RunPath(run, "logprob.h5")));
+                         NULL, RunPath(run, "logprob.h5")));
   PrintLogprob(&yaml, n, log_prob, estimated ? error : NULL);
   RheoYamlText(&yaml, "file", RunPath(run, "logprob.h5"));
   PetscCall(PetscFree3(log_prob, error, condition));

@@ -152,6 +152,8 @@ typedef struct {
   int64_t n, failed;
   int d, q;
   double *theta, *derived, *log_prob, *observation;
+  double *misfit; /* (n) of steered samples; NULL otherwise */
+  RheoSteerReport steer;
 } Samples;
 PetscErrorCode SamplesDraw(Run *run, const Study *study, RheoPosterior posterior, Samples *samples);
 PetscErrorCode SamplesWrite(Run *run, const Study *study, const Samples *samples, const char *path);
@@ -165,6 +167,10 @@ PetscErrorCode PrintMap(RheoYaml *yaml, Run *run, const Study *study, RheoPoster
 int64_t DropLost(int64_t n, int n_arrays, const int *width, double *const *row);
 /* RHEO_ERR_NOTHING where none of n arrived. Collective. */
 PetscErrorCode CheckArrived(const Run *run, const char *what, int64_t n, int64_t arrived);
+
+/* Whether this run steers its samples: it is `rheo sample`, with a section `dflow`, which is read. */
+PetscErrorCode SteerRead(Run *run, RheoSteerConfig *config, PetscBool *steers);
+void PrintSteer(RheoYaml *yaml, const RheoSteerReport *report); /* `dflow:` */
 
 /* Figures. */
 PetscErrorCode PlotSamples(Run *run, const Study *study, const Samples *samples);

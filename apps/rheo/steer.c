@@ -1,0 +1,26 @@
+/* Samples that are steered to what they are to fulfil: the section `dflow` of rheo sample. */
+#include "verb.h"
+#include <string.h>
+
+PetscErrorCode SteerRead(Run *run, RheoSteerConfig *config, PetscBool *steers)
+{
+  PetscBool has;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "dflow", RheoDFlowKeys, config));
+  PetscCall(RheoDeckHas(run->deck, "dflow", &has));
+  *steers = (PetscBool)(has && !strcmp(run->verb->name, "sample"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+void PrintSteer(RheoYaml *yaml, const RheoSteerReport *report)
+{
+  RheoYamlOpen(yaml, "dflow");
+  RheoYamlReal(yaml, "misfit_before", report->before);
+  RheoYamlReal(yaml, "misfit_after", report->after);
+  RheoYamlReal(yaml, "iterations", (double)report->iterations / (double)report->n);
+  RheoYamlReal(yaml, "solves", (double)report->n_solves / (double)report->n);
+  RheoYamlInt(yaml, "unconverged", report->n_unconverged);
+  RheoYamlInt(yaml, "failed", report->n_failed);
+  RheoYamlClose(yaml);
+}

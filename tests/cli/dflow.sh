@@ -1,0 +1,101 @@
+# Steered samples as a user gets them: moons with one coordinate fixed end on the moons, on both of them, the same on any number of
+# ranks; posteriors; and every mistake, answered with one line and status 2.
+# timeout: 300
+set -u
+rheo=$RHEO_BIN/rheo
+failed=0
+fail() { echo "FAILED: $*"; failed=1; }
+good() {
+  local name=$1
+  shift
+  "$@" > "$name.out" 2> "$name.err" || { fail "$* (status $?)"; tail -5 "$name.err"; }
+}
+expect() {
+  local pattern=$1 status lines
+  shift
+  timeout 60 "$@" > out 2> err
+  status=$?
+  lines=$(grep -c 'rheo: error:' err)
+  if [ $status -ne 2 ] || [ -s out ] || [ "$lines" -ne 1 ] || ! grep -q -- "$pattern" err; then
+    echo "FAILED: $*"
+    echo "  status $status (wanted 2), $lines error lines (wanted 1), wanted /$pattern/, got:"
+    sed 's/^/  | /' err out | head -20
+    failed=1
+  fi
+}
+# value FILE SECTION KEY
+value() { sed -n "/^ *$2:/,\$s/^ *$3: //p" "$1" | head -1; }
+# between FILE SECTION KEY LEAST MOST
+between() {
+  value "$1" "$2" "$3" | awk -v l="$4" -v m="$5" 'NF && $1 + 0 >= l && $1 + 0 <= m { ok = 1 } END { exit !ok }' ||
+    fail "$1: $2 $3 is $(value "$1" "$2" "$3"), not in [$4, $5]"
+}
+mpi() { "$RHEO_MPIEXEC" --oversubscribe -n "$@"; }
+
+cat > moons.yaml << 'DECK'
+target: {toy: moons, n: 10k}
+cnf: {net: {type: mlp, hidden: 48, layers: 3, activation: silu}, coupling: exact, solve: {scheme: rk4, steps: 6}}
+train: {batch: 256, steps: 2500, epochs: 1000, lr: 5e-3, schedule: cosine, patience: 0}
+sample: {n: 60}
+DECK
+good train mpi 2 "$rheo" train moons.yaml -output m -plot_figures no
+good one "$rheo" sample m/model.h5 -dflow_fix "x1 = 0.8" -output s1
+good two mpi 2 "$rheo" sample m/model.h5 -dflow_fix "x1 = 0.8" -output s2
+cmp s1/samples.h5 s2/samples.h5 || fail "two ranks steer to other samples than one"
+diff one.out <(sed 's/s2/s1/' two.out) > /dev/null || fail "two ranks print something else than one"
+between one.out x1 mean 0.79 0.81
+between one.out x1 sd 0.002 0.03
+between one.out x2 sd 0.3 0.7
+between one.out dflow misfit_before 100 inf
+between one.out dflow misfit_after 0 0.1
+between one.out dflow failed 0 0
+between one.out dflow unconverged 0 3
+if command -v h5dump > /dev/null; then
+  h5dump -y -w 1 -d /parameters s1/samples.h5 | sed -n '/DATA {/,/}/p' | grep -Eo '^ *-?[0-9][-+.0-9e]*' | paste - - > points
+  awk 'NF == 2 { u = sqrt($1^2 + $2^2) - 1; v = sqrt(($1 - 1)^2 + ($2 - 0.5)^2) - 1
+         up = $2 > 0 && u^2 < 0.04; low = $2 < 0.5 && v^2 < 0.04; n++; ups += up; lows += !up && low }
+       END { print n, ups, lows; exit !(n == 60 && ups + lows >= 0.7 * n && ups >= 6 && lows >= 6) }' points > counts ||
+    fail "points, on the upper, on the lower moon: $(cat counts)"
+fi
+good plain "$rheo" sample m/model.h5 -output p
+grep -q dflow: plain.out && fail "dflow without being asked"
+between plain.out x1 sd 0.6 1.2
+good exact "$rheo" sample m/model.h5 -sample_n 10 -dflow_prior 0 -dflow_fix "x1 = 0.8, x1 + 2 * x2 = 1.8" -dflow_sd 0.001 -output e
+between exact.out x1 mean 0.799 0.801
+between exact.out x2 mean 0.499 0.501
+between exact.out x2 sd 0 0.001
+good listed "$rheo" info s1/samples.h5
+
+expect "dflow_fix.*there is no 'x3'.*x1, x2" "$rheo" sample m/model.h5 -dflow_fix "x3 = 1" -output bad
+expect 'dflow_fix.*not a number' "$rheo" sample m/model.h5 -dflow_fix "x1 = one" -output bad
+expect 'dflow_fix.*NAME = VALUE' "$rheo" sample m/model.h5 -dflow_fix "x1" -output bad
+expect 'dflow.fix.*missing' "$rheo" sample m/model.h5 -dflow_sd 0.1 -output bad
+expect 'dflow_sd' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -dflow_sd 0 -output bad
+expect 'dflow_prior' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -dflow_prior -1 -output bad
+expect 'dflow.*fix' "$rheo" sample m/model.h5 -dflow_fixed "x1 = 1" -output bad
+sed 's/^cnf:.*/flow: {repeat: 1, net: {hidden: 8}}/; s/steps: 2500/steps: 5/' moons.yaml > flow.yaml
+good flow "$rheo" train flow.yaml -output f -plot_figures no
+expect 'continuous' "$rheo" sample f/model.h5 -dflow_fix "x1 = 1" -output bad
+
+# A posterior
+cat > normal.yaml << 'DECK'
+estimator: fmpe
+simulator: {type: gaussian_linear}
+observation: {values: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
+simulate: {n: 2000}
+cnf: {net: {type: mlp, hidden: 32, layers: 2}, solve: {scheme: rk4, steps: 6}}
+train: {batch: 100, steps: 200, shards: 2}
+sample: {n: 20}
+plot: {figures: no}
+DECK
+good simulate "$rheo" simulate normal.yaml -output g
+good posterior "$rheo" train normal.yaml -output g
+name=$("$rheo" sample g/model.h5 -output g0 2> /dev/null | sed -n '2s/^ *\(.*\):$/\1/p')
+good fixed "$rheo" sample g/model.h5 -dflow_fix "$name = 0.5" -dflow_sd 0.001 -output g1
+good fixed2 mpi 2 "$rheo" sample g/model.h5 -dflow_fix "$name = 0.5" -dflow_sd 0.001 -output g2
+between fixed.out "$name" mean 0.495 0.505
+cmp g1/samples.h5 g2/samples.h5 || fail "two ranks steer a posterior to other samples than one"
+expect "there is no 'nobody'" "$rheo" sample g/model.h5 -dflow_fix "nobody = 0.5" -output bad
+
+[ $failed -eq 0 ] && echo "steered samples do what their users rely on"
+exit $failed
