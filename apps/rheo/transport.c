@@ -1,14 +1,7 @@
 /* The verbs for a study of a data set: a deck with a section `target` and neither prior nor simulator. */
-#include "verb.h"
+#include "transport.h"
 #include <math.h>
 #include <string.h>
-
-const RheoKey TransportSampleKeys[] = {
-    {"condition", RHEO_KEY_REALS, offsetof(TransportSampleConfig, condition), NULL, NULL,
-     "of all samples, one number for each condition of the target (default: those of test points)"},
-    {"log_prob", RHEO_KEY_BOOL, offsetof(TransportSampleConfig, log_prob), "yes", NULL,
-     "the density of every sample too, where there is one (studies with a target)"},
-    {0}};
 
 const RheoKey TransportPlotKeys[] = {
     {"paths", RHEO_KEY_INT, offsetof(TransportPlotConfig, paths), "300", "[1, 100000]",
@@ -191,137 +184,6 @@ static PetscErrorCode PlotModel(Run *run, RheoTransport model, const char *serie
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* ---- samples ---- */
-
-typedef struct {
-  int64_t n, failed; /* that arrived, and that did not */
-  double *source, *condition, *x, *log_prob;
-  double *misfit; /* of steered samples; NULL otherwise */
-  RheoSteerReport steer;
-} Drawn;
-
-/* Moves what samples start from. */
-static PetscErrorCode Steer(RheoTransport model, const RheoTransportRows *rows, const RheoSteerConfig *config,
-                            Drawn *s)
-{
-  PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(s->n, &s->misfit));
-  PetscCall(RheoTransportSteer(model, rows, config, NULL, NULL, s->source, NULL, s->misfit, &s->steer));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
-{
-  RheoDataSet target = RheoTransportTarget(model);
-  const int d = RheoTransportSize(model), m = RheoDataSetConditions(target);
-  TransportSampleConfig config;
-  RheoSteerConfig steer;
-  RheoRunConfig seed;
-  CountConfig count;
-  PetscBool steers;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &seed));
-  PetscCall(RheoDeckRead(run->deck, "sample", SampleKeys, &count));
-  PetscCall(RheoDeckRead(run->deck, "sample", TransportSampleKeys, &config));
-  PetscCall(SteerRead(run, &steer, &steers));
-  if (config.condition.n && config.condition.n != m)
-    PetscCall(RheoDeckReject(run->deck, "sample.condition", "has %d numbers, the model has %d conditions",
-                             config.condition.n, m));
-  *s = (Drawn){.n = count.n};
-  PetscCall(PetscMalloc4(s->n * d, &s->source, s->n * m, &s->condition, s->n * d, &s->x, s->n, &s->log_prob));
-  if (m && !config.condition.n) {
-    PetscCall(RheoDataSetRead(target));
-    PetscCall(RheoDataSetTest(target, 0, s->n, s->x, s->condition));
-  }
-  for (int64_t i = 0; i < s->n; i++)
-    for (int k = 0; k < config.condition.n; k++) s->condition[i * m + k] = config.condition.v[k];
-  PetscCall(RheoTransportSource(model, (uint64_t)seed.seed, 0, s->n, s->source));
-  const RheoTransportRows rows = {s->n, s->source, s->condition, (uint64_t)seed.seed, 0};
-  if (steers) PetscCall(Steer(model, &rows, &steer, s));
-  const PetscBool density = (PetscBool)(config.log_prob && RheoTransportHasLogProb(model));
-  PetscCall(RheoTransportSample(model, &rows, NULL, s->x, density ? s->log_prob : NULL, NULL));
-  for (int64_t i = 0; !density && i < s->n; i++) s->log_prob[i] = NAN;
-  s->n = DropLost(count.n, steers ? 5 : 4, (const int[]){d, 1, d, m, 1},
-                  (double *const[]){s->x, s->log_prob, s->source, s->condition, s->misfit});
-  s->failed = count.n - s->n;
-  PetscCall(CheckArrived(run, "samples", count.n, s->n));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode DrawnFree(Drawn *s)
-{
-  PetscFunctionBeginUser;
-  PetscCall(PetscFree4(s->source, s->condition, s->x, s->log_prob));
-  PetscCall(PetscFree(s->misfit));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* Blocks parameters (the samples), log_prob, standard_error, source, condition and misfit, as far as there are such. */
-static PetscErrorCode WriteSamples(Run *run, RheoTransport model, const char *verb, int64_t n, double *x,
-                                   double *log_prob, double *error, double *source, double *condition,
-                                   double *misfit, const char *path)
-{
-  static const char *const log_prob_name[] = {"log_prob"}, *const error_name[] = {"standard_error"},
-                           *const misfit_name[] = {"misfit"};
-  RheoDataSet target = RheoTransportTarget(model);
-  const int d = RheoTransportSize(model), m = RheoDataSetConditions(target);
-  RheoTable table = {.kind = "samples", .verb = verb, .n = n};
-  const char **name, **condition_name, **source_name;
-  char text[256];
-
-  PetscFunctionBeginUser;
-  PetscCall(PetscMalloc3(d, &name, m, &condition_name, d, &source_name));
-  for (int k = 0; k < d; k++) {
-    name[k] = RheoDataSetName(target, k);
-    snprintf(text, sizeof text, "source_%s", name[k]);
-    source_name[k] = RheoIntern(text);
-  }
-  for (int k = 0; k < m; k++) condition_name[k] = RheoDataSetConditionName(target, k);
-  PetscCall(RheoDeckGetText(run->deck, &table.deck));
-  RheoRange(run->comm, n, &table.begin, &table.end);
-  const int64_t at = table.begin;
-  table.block[table.n_blocks++] = (RheoBlock){"parameters", d, RHEO_STORE_DOUBLE, name, NULL, x + at * d};
-  table.block[table.n_blocks++] =
-      (RheoBlock){"log_prob", 1, RHEO_STORE_DOUBLE, log_prob_name, NULL, log_prob + at};
-  if (error)
-    table.block[table.n_blocks++] =
-        (RheoBlock){"standard_error", 1, RHEO_STORE_DOUBLE, error_name, NULL, error + at};
-  if (source)
-    table.block[table.n_blocks++] =
-        (RheoBlock){"source", d, RHEO_STORE_DOUBLE, source_name, NULL, source + at * d};
-  if (m)
-    table.block[table.n_blocks++] =
-        (RheoBlock){"condition", m, RHEO_STORE_DOUBLE, condition_name, NULL, condition + at * m};
-  if (misfit)
-    table.block[table.n_blocks++] =
-        (RheoBlock){"misfit", 1, RHEO_STORE_DOUBLE, misfit_name, NULL, misfit + at};
-  PetscCall(RheoTableWrite(run->comm, path, &table));
-  PetscCall(PetscFree3(name, condition_name, source_name));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode SampleModel(Run *run, RheoTransport model, RheoYaml *yaml)
-{
-  RheoDataSet target = RheoTransportTarget(model);
-  const int d = RheoTransportSize(model);
-  Drawn s;
-
-  PetscFunctionBeginUser;
-  PetscCall(Draw(run, model, &s));
-  PetscCall(RheoMakeDirectory(run->comm, run->config.output));
-  PetscCall(WriteSamples(run, model, "sample", s.n, s.x, s.log_prob, NULL,
-                         RheoTransportIsContinuous(model) ? s.source : NULL, s.condition, s.misfit,
-                         RunPath(run, "samples.h5")));
-  RheoYamlOpen(yaml, "samples");
-  for (int k = 0; k < d; k++) PrintSummary(yaml, RheoDataSetName(target, k), RheoSummarize(s.n, d, s.x, k));
-  RheoYamlClose(yaml);
-  if (s.failed) RheoYamlInt(yaml, "failed", s.failed);
-  if (s.misfit) PrintSteer(yaml, &s.steer);
-  PetscCall(DrawnFree(&s));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 /* ---- verbs ---- */
 
 static PetscErrorCode Open(Run *run, RheoTransport *model)
@@ -387,7 +249,7 @@ PetscErrorCode TransportInfer(Run *run)
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));
   PetscCall(TrainModel(run, &model));
   if (run->config.title) RheoYamlText(&yaml, "title", run->config.title);
-  PetscCall(SampleModel(run, model, &yaml));
+  PetscCall(TransportDraw(run, model, &yaml));
   if (plot.figures) PetscCall(PlotModel(run, model, RunPath(run, "series.csv")));
   PetscCall(PrintTrainingOf(&yaml, model));
   if (check.run.n != 1 || strcmp(check.run.v[0], "none")) PetscCall(CheckModel(run, model, &yaml));
@@ -404,7 +266,7 @@ PetscErrorCode TransportSample(Run *run)
 
   PetscFunctionBeginUser;
   PetscCall(Open(run, &model));
-  PetscCall(SampleModel(run, model, &yaml));
+  PetscCall(TransportDraw(run, model, &yaml));
   RheoYamlText(&yaml, "file", RunPath(run, "samples.h5"));
   PetscCall(Close(run, &model));
   PetscFunctionReturn(RHEO_OK);
@@ -437,8 +299,8 @@ PetscErrorCode TransportLogprob(Run *run)
   PetscCall(RheoTransportEstimateLogProb(model, &rows, x, log_prob, error, NULL));
   PetscCall(CheckArrived(run, "points", n, RheoSummarize(n, 1, log_prob, 0).n));
   PetscCall(LogprobErrors(run, n, log_prob, error, &estimated));
-  PetscCall(WriteSamples(run, model, "logprob", n, x, log_prob, estimated ? error : NULL, NULL, condition,
-                         NULL, RunPath(run, "logprob.h5")));
+  PetscCall(TransportWrite(run, model, "logprob", n, x, log_prob, estimated ? error : NULL, NULL, condition,
+                           NULL, RunPath(run, "logprob.h5")));
   PrintLogprob(&yaml, n, log_prob, estimated ? error : NULL);
   RheoYamlText(&yaml, "file", RunPath(run, "logprob.h5"));
   PetscCall(PetscFree3(log_prob, error, condition));

@@ -2,27 +2,8 @@
 # ranks; posteriors; and every mistake, answered with one line and status 2.
 # timeout: 300
 set -u
-rheo=$RHEO_BIN/rheo
-failed=0
-fail() { echo "FAILED: $*"; failed=1; }
-good() {
-  local name=$1
-  shift
-  "$@" > "$name.out" 2> "$name.err" || { fail "$* (status $?)"; tail -5 "$name.err"; }
-}
-expect() {
-  local pattern=$1 status lines
-  shift
-  timeout 60 "$@" > out 2> err
-  status=$?
-  lines=$(grep -c 'rheo: error:' err)
-  if [ $status -ne 2 ] || [ -s out ] || [ "$lines" -ne 1 ] || ! grep -q -- "$pattern" err; then
-    echo "FAILED: $*"
-    echo "  status $status (wanted 2), $lines error lines (wanted 1), wanted /$pattern/, got:"
-    sed 's/^/  | /' err out | head -20
-    failed=1
-  fi
-}
+# shellcheck source=tests/support/cli.sh
+. "$RHEO_SOURCE/tests/support/cli.sh"
 # value FILE SECTION KEY
 value() { sed -n "/^ *$2:/,\$s/^ *$3: //p" "$1" | head -1; }
 # between FILE SECTION KEY LEAST MOST
@@ -30,7 +11,6 @@ between() {
   value "$1" "$2" "$3" | awk -v l="$4" -v m="$5" 'NF && $1 + 0 >= l && $1 + 0 <= m { ok = 1 } END { exit !ok }' ||
     fail "$1: $2 $3 is $(value "$1" "$2" "$3"), not in [$4, $5]"
 }
-mpi() { "$RHEO_MPIEXEC" --oversubscribe -n "$@"; }
 
 cat > moons.yaml << 'DECK'
 target: {toy: moons, n: 10k}

@@ -161,4 +161,9 @@ run 1 sample moons/model.h5 -output sampled -sample_n 1000k
 until_is catching
 send TERM
 stopped "$drawing" "$nothing"
+run 2 sample moons/model.h5 -output steered -sample_n 100k -dflow_fix "x1 = 0.8"
+until_is 'grep -q steer err'
+send TERM
+stopped 'while samples were steered' "$nothing"
+[ ! -e steered/samples.h5 ] || fail "steered samples of a run that was stopped"
 echo "stopped with status 3 wherever it was"

@@ -226,6 +226,52 @@ static void other_sources(void **state)
   Free(&t, &deck);
 }
 
+/* With normal priors and an affine flow the posterior is normal: a row that was theta is theta + C a (y - a.theta)/(sd^2 + a.C a)
+ * after, where C is the covariance, here from differences of the log-density, which is quadratic. */
+static void exact_posterior(void **state)
+{
+  (void)state;
+  enum { ROWS = 400, N = 12 };
+  static double theta[D * ROWS], data[D * ROWS];
+  double plain[D * N], found[D * N], cost[N], l[6], off = 0, moved = 0;
+  const double observation[D] = {0.2, 0.4}, a[D] = {1, 2};
+  const double at[6 * D] = {0, 0, 1, 0, -1, 0, 0, 1, 0, -1, 1, 1};
+  RheoDeck section, deck = DeckOf("seed: 3\nestimator: fmpe\nprior: {a: {family: normal, mean: 1, sd: 2}, "
+                                  "b: {family: normal, mean: -1, sd: 0.7}}\n" AFFINE);
+  RheoSteerConfig config = ConfigOf("dflow: {tolerance: 1e-9}\n", &section);
+  RheoSteerReport report;
+  RheoPosterior p;
+  int calls = 0;
+  OK(RheoPosteriorCreate(deck, D, &p));
+  for (int i = 0; i < ROWS; i++) {
+    RheoStream stream = RheoStreamMake(1, RHEO_STREAM_TEST, 0, (uint64_t)i);
+    RheoPriorSample(RheoPosteriorPrior(p), &stream, theta + D * i);
+    data[D * i] = theta[D * i] + theta[D * i + 1] + RheoStreamNormal(&stream);
+    data[D * i + 1] = theta[D * i + 1] + RheoStreamNormal(&stream);
+  }
+  OK(RheoPosteriorTrain(p, ROWS, theta, data, NULL));
+  OK(RheoPosteriorLogProb(p, 6, at, observation, PETSC_FALSE, l));
+  const double xx = 2 * l[0] - l[1] - l[2], yy = 2 * l[0] - l[3] - l[4], xy = l[1] + l[3] - l[0] - l[5];
+  const double det = xx * yy - xy * xy;
+  const double ca[D] = {(yy * a[0] - xy * a[1]) / det, (xx * a[1] - xy * a[0]) / det};
+  OK(RheoPosteriorSample(p, observation, 7, 0, N, plain, NULL));
+  OK(RheoPosteriorSteer(p, deck, observation, 7, N, &config, Own, &calls, found, cost, &report));
+  assert_true(report.n_failed == 0 && report.n_unconverged == 0);
+  for (int i = 0; i < N; i++) {
+    const double gain = (OwnValue(i) - a[0] * plain[D * i] - a[1] * plain[D * i + 1]) /
+                        (own_sd * own_sd + a[0] * ca[0] + a[1] * ca[1]);
+    for (int k = 0; k < D; k++) {
+      off = fmax(off, fabs(found[D * i + k] - plain[D * i + k] - ca[k] * gain));
+      moved = fmax(moved, fabs(ca[k] * gain));
+    }
+  }
+  print_message("  moved by up to %.2f, off by %.1e\n", moved, off);
+  assert_true(off < 1e-5 && moved > 0.3);
+  OK(RheoPosteriorDestroy(&p));
+  OK(RheoDeckDestroy(&section));
+  OK(RheoDeckDestroy(&deck));
+}
+
 /* Parameters with priors that are far from normal. */
 static void posterior(void **state)
 {
@@ -319,6 +365,7 @@ int main(int argc, char **argv)
                                      cmocka_unit_test(exact_distribution),
                                      cmocka_unit_test(conditions_and_parts),
                                      cmocka_unit_test(other_sources),
+                                     cmocka_unit_test(exact_posterior),
                                      cmocka_unit_test(posterior),
                                      cmocka_unit_test(mistakes)};
   return RUN_TESTS(argc, argv, tests);
