@@ -110,7 +110,8 @@ int rheo_feed_try_put(rheo_feed *feed, int64_t index, const double *theta, const
 int rheo_feed_train(rheo_feed *feed, const char *deck, const char *path, int64_t *rows);
 
 /* Says that all was put. The file is written here. Sets *feed to NULL, whatever it returns. *rows (may be NULL): how many rows
- * the file has; for trainers, those put by this rank. Collective on comm. */
+ * the file has; for trainers, those put by this rank. Ranks that put do not wait for the training: whether it went well, and
+ * that the model file is there, the trainers know (a barrier of the host's tells all). Collective on comm. */
 int rheo_feed_close(rheo_feed **feed, int64_t *rows);
 
 #ifdef __cplusplus

@@ -23,17 +23,92 @@ PetscBool RheoH5HasRoom(const char *path, size_t n)
   return (PetscBool)!full;
 }
 
-hid_t RheoH5Create(MPI_Comm comm, const char *path)
+/* access is closed. */
+static hid_t Create(const char *path, hid_t access)
 {
-  const hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);
-
-  H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
+  const hid_t creation = H5Pcreate(H5P_FILE_CREATE);
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
   H5Pset_obj_track_times(creation, 0);
-  const hid_t file = H5Fcreate(RheoH5TemporaryPath(path), H5F_ACC_TRUNC, creation, access);
+  const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
   H5Pclose(access);
   H5Pclose(creation);
   return file;
+}
+
+hid_t RheoH5Create(MPI_Comm comm, const char *path)
+{
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
+  return Create(RheoH5TemporaryPath(path), access);
+}
+
+/* What HDF5 would do with the bytes of an image, but for the last: they outlive the file, since only then are they whole
+ * (H5Fget_file_image of an open file has a wrong checksum in its superblock, HDF5 1.10). */
+static void *ImageRealloc(void *bytes, size_t n, H5FD_file_image_op_t why, void *image)
+{
+  (void)why;
+  (void)image;
+  return realloc(bytes, n);
+}
+static herr_t ImageFree(void *bytes, H5FD_file_image_op_t why, void *image)
+{
+  if (why == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
+    ((RheoH5Image *)image)->bytes = bytes;
+  else
+    free(bytes);
+  return 0;
+}
+static void *ImageSame(void *image)
+{
+  return image;
+}
+static herr_t ImageKeep(void *image)
+{
+  (void)image;
+  return 0;
+}
+
+void RheoH5ImageCreate(const char *path, RheoH5Image *image)
+{
+  enum { GROW = 1 }; /* bytes: the size of an image is a multiple of it */
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5FD_file_image_callbacks_t how = {.image_realloc = ImageRealloc,
+                                     .image_free = ImageFree,
+                                     .udata_copy = ImageSame,
+                                     .udata_free = ImageKeep,
+                                     .udata = image};
+  image->bytes = NULL;
+  H5Pset_fapl_core(access, GROW, 0);
+  H5Pset_file_image_callbacks(access, &how);
+  image->file = Create(RheoH5TemporaryPath(path), access);
+}
+
+/* errno, or 0. */
+static int WriteBytes(const char *path, const char *from, size_t n)
+{
+  const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  int error = file < 0 ? errno : 0;
+  while (n > 0 && !error) {
+    const ssize_t written = write(file, from, n);
+    if (written < 0 && errno != EINTR) error = errno;
+    if (written < 0) continue;
+    from += written;
+    n -= (size_t)written;
+  }
+  if (file >= 0 && close(file) && !error) error = errno;
+  return error;
+}
+
+int RheoH5ImageClose(RheoH5Image *image, const char *path)
+{
+  hsize_t n = 0;
+  const int sized = H5Fflush(image->file, H5F_SCOPE_GLOBAL) >= 0 && H5Fget_filesize(image->file, &n) >= 0;
+  const int closed = H5Fclose(image->file) >= 0;
+  const int error =
+      sized && closed && image->bytes ? WriteBytes(RheoH5TemporaryPath(path), image->bytes, (size_t)n) : -1;
+  free(image->bytes);
+  image->bytes = NULL;
+  return error;
 }
 
 hid_t RheoH5GroupCreate(hid_t parent, const char *name)

@@ -17,6 +17,16 @@ PetscBool RheoH5HasRoom(const char *path, size_t n);
 /* The file that will be path: at its temporary path, over the ranks of comm; negative on failure. HDF5 1.8 and later read
  * it; its metadata carry checksums of their own, and attributes may be of any size. Collective. */
 hid_t RheoH5Create(MPI_Comm comm, const char *path);
+
+/* The same in memory, for what one rank holds anyway; file is negative on failure. Close writes it to the temporary path: 0, or the
+ * errno of what failed, -1 where HDF5 did. A full disk then is an error like any other. Not collective. */
+typedef struct {
+  hid_t file;
+  void *bytes; /* of the closed file */
+} RheoH5Image;
+void RheoH5ImageCreate(const char *path, RheoH5Image *image);
+int RheoH5ImageClose(RheoH5Image *image, const char *path);
+
 hid_t RheoH5GroupCreate(hid_t parent, const char *name);
 /* A contiguous data set of the given shape, not yet written; negative on failure. */
 hid_t RheoH5DatasetCreate(hid_t parent, const char *name, hid_t type, int n_dims, const hsize_t *dims);

@@ -142,26 +142,23 @@ static int WriteAll(hid_t file, const RheoModelFile *model)
   return status ? -1 : 0;
 }
 
-static size_t Size(const RheoModelFile *model)
-{
-  return RheoParamsSize(model->params) * sizeof(float) * (model->m && model->v ? 3 : 1) +
-         (size_t)model->history.n * SERIES * sizeof(double) + (model->deck ? strlen(model->deck) : 0);
-}
-
 PetscErrorCode RheoModelWrite(MPI_Comm comm, const char *path, const RheoModelFile *model)
 {
   PetscMPIInt rank;
-  int status = 0;
+  int error = 0;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0) {
-    const hid_t file = RheoH5HasRoom(path, Size(model)) ? RheoH5Create(PETSC_COMM_SELF, path) : -1;
-    status = file < 0 || WriteAll(file, model);
-    if (file >= 0 && H5Fclose(file) < 0) status = -1;
+    RheoH5Image image;
+    RheoH5ImageCreate(path, &image);
+    const int built = image.file < 0 ? -1 : WriteAll(image.file, model);
+    if (image.file >= 0) error = RheoH5ImageClose(&image, path);
+    if (built) error = -1;
   }
-  PetscCallMPI(MPI_Bcast(&status, 1, MPI_INT, 0, comm));
-  RheoInputCheck(!status, comm, "%s: cannot be written; is the folder writable and the disk not full?", path);
+  PetscCallMPI(MPI_Bcast(&error, 1, MPI_INT, 0, comm));
+  RheoInputCheck(!error, comm, "%s: cannot be written: %s", path,
+                 error > 0 ? strerror(error) : "HDF5 refused");
   PetscCall(RheoH5Commit(comm, path));
   PetscFunctionReturn(RHEO_OK);
 }

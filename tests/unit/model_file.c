@@ -7,9 +7,11 @@
 #include "check.h"
 #include <hdf5.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char Deck[] = "seed: 7\nprior: {a: {family: uniform, lower: -1, upper: 3}}\n";
@@ -295,6 +297,34 @@ static void Foreign(void **state)
   Free(&written);
 }
 
+/* A file that may not grow, wherever that is met: an error with the system's reason, the model of before untouched, nothing left
+ * open that would end the program later. */
+static void Full(void **state)
+{
+  (void)state;
+  struct rlimit old, limit;
+  RheoModelFile written = Make(50);
+  char *before, *after;
+  OK(RheoModelWrite(PETSC_COMM_WORLD, "full.h5", &written));
+  const long n = ReadBytes("full.h5", &before);
+  written.step++;
+  signal(SIGXFSZ, SIG_IGN);
+  getrlimit(RLIMIT_FSIZE, &old);
+  for (long most = 0; most < n; most += n / 7) {
+    limit = (struct rlimit){(rlim_t)most, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    REJECTS(RheoModelWrite(PETSC_COMM_WORLD, "full.h5", &written),
+            "full.h5: cannot be written: File too large");
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(ReadBytes("full.h5", &after), n);
+    assert_memory_equal(before, after, n);
+    free(after);
+  }
+  OK(RheoModelWrite(PETSC_COMM_WORLD, "full.h5", &written));
+  free(before);
+  Free(&written);
+}
+
 int main(int argc, char **argv)
 {
   char folder[64];
@@ -302,7 +332,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(RoundTrip),        cmocka_unit_test(ChecksumSeesTheHistory),
       cmocka_unit_test(WithoutOptimiser), cmocka_unit_test(Truncated),
       cmocka_unit_test(Flipped),          cmocka_unit_test(ChangedDeck),
-      cmocka_unit_test(Foreign)};
+      cmocka_unit_test(Foreign),          cmocka_unit_test(Full)};
   if (RheoInitialize(&argc, &argv)) return 1;
   PetscMPIInt size;
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
