@@ -53,23 +53,27 @@ good whole "$rheo" logprob n/model.h5 -points_values 0,1 -output n3
 grep -q 'failed: 1$' half.out || fail "a lost point is not counted"
 grep -q 'failed' whole.out && fail "lost points where there are none"
 [ "$(grep mean_log_prob half.out)" = "$(grep mean_log_prob whole.out)" ] || fail "a lost point spoils the mean"
-partial=
-for rtol in 1e-8 1e-9 1e-10; do
-  for most in 3 4 5 6 7 8; do
-    [ -z "$partial" ] || continue
-    "$rheo" sample n/model.h5 -cnf_solve_group 1 -cnf_solve_precision double -cnf_solve_rtol $rtol -cnf_solve_atol $rtol \
-      -cnf_solve_most $most -output n4 > partial.out 2> partial.err || continue
-    ! grep -q '^failed' partial.out || partial=$(sed -n 's/^failed: //p' partial.out)
+# partly MODEL: partial.out, partial.err, n4/samples.h5 of a run that loses some of its 200 samples, and how many in $partial
+partly() {
+  partial=
+  for rtol in 1e-8 1e-9 1e-10; do
+    for most in 3 4 5 6 7 8; do
+      [ -z "$partial" ] || continue
+      "$rheo" sample "$1" -cnf_solve_group 1 -cnf_solve_precision double -cnf_solve_rtol $rtol -cnf_solve_atol $rtol \
+        -cnf_solve_most $most -output n4 > partial.out 2> partial.err || continue
+      ! grep -q '^failed' partial.out || partial=$(sed -n 's/^failed: //p' partial.out)
+    done
   done
-done
-[ -n "$partial" ] || fail "no field was followed for some samples only"
-is_yaml partial.out
-number partial.out mean
-grep -q nan partial.out && fail "lost samples spoil the summary"
-grep -q "warning: $partial of 200 samples.*more steps than cnf.solve.most" partial.err || fail "no warning of $partial lost samples"
-"$rheo" info n4/samples.h5 > partial.info
-grep -q "$((200 - partial))" partial.info || fail "samples.h5 does not hold what arrived"
-grep -q nan partial.info && fail "samples.h5 holds samples that did not arrive"
+  [ -n "$partial" ] || fail "no field of $1 was followed for some samples only"
+  is_yaml partial.out
+  number partial.out mean
+  grep -q nan partial.out && fail "lost samples spoil the summary"
+  grep -q "warning: $partial of 200 samples.*more steps than cnf.solve.most" partial.err || fail "no warning of $partial lost samples"
+  "$rheo" info n4/samples.h5 > partial.info
+  grep -q "$((200 - partial))" partial.info || fail "samples.h5 does not hold what arrived"
+  grep -q nan partial.info && fail "samples.h5 holds samples that did not arrive"
+}
+partly n/model.h5
 # Nothing at all: a line, status 1, and no file
 nothing() {
   "$@" -ts_max_steps 1 -output lost > out 2> err
@@ -86,6 +90,24 @@ nothing mpi 2 "$rheo" sample n/model.h5
 nothing "$rheo" logprob n/model.h5 -points_values 0,1,1,0
 nothing "$rheo" check n/model.h5
 nothing "$rheo" infer noise.yaml
+
+# The same of a posterior
+cat > fmpe.yaml << 'DECK'
+estimator: fmpe
+simulator: {type: gaussian_linear}
+observation: {values: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
+simulate: {n: 1000}
+cnf: {net: {type: mlp, hidden: 16, layers: 2}, time: raw}
+train: {batch: 100, steps: 100, shards: 2}
+sample: {n: 200}
+check: {run: sbc, simulations: 40, samples: 50, bins: 17}
+plot: {figures: no}
+DECK
+good posterior "$rheo" infer fmpe.yaml -output f
+partly f/model.h5
+number partial.out log_prob
+nothing "$rheo" sample f/model.h5
+nothing mpi 2 "$rheo" sample f/model.h5
 
 [ $failed -eq 0 ] && echo "solves do what they are asked to, or say what is wrong"
 exit $failed
