@@ -41,6 +41,7 @@ DeckNode *DeckNodeFind(DeckNode *root, const char *path);         /* NULL where 
 DeckNode *DeckNodeFindOption(DeckNode *root, const char *option); /* a leaf */
 DeckNode *DeckNodeNext(const DeckNode *node);                     /* depth first; NULL at the end */
 void DeckNodeSet(DeckNode *node, DeckKind kind, int n, const char *const *values); /* forgets children */
+void DeckFreeChildren(DeckNode *node);
 
 const char *DeckHelp(const RheoKey *key); /* without marks; "" where there is none */
 
