@@ -105,8 +105,8 @@ int rheo_feed_put(rheo_feed *feed, int64_t index, const double *theta, const dou
 int rheo_feed_try_put(rheo_feed *feed, int64_t index, const double *theta, const double *x, int failed);
 
 /* Takes rows until every rank that puts has closed the feed, then trains as `rheo train DECK` would on the file of the same rows,
- * to the bit, and writes the model to path. deck: a file. *rows (may be NULL): how many there were. Collective on the ranks that
- * train. */
+ * to the bit, and writes the model to path. deck: a file; mistakes in it are told before the wait. *rows (may be NULL): how many
+ * there were. Where one of the trainers has no memory for its rows, all of them are told. Collective on the ranks that train. */
 int rheo_feed_train(rheo_feed *feed, const char *deck, const char *path, int64_t *rows);
 
 /* Says that all was put. The file is written here. Sets *feed to NULL, whatever it returns. *rows (may be NULL): how many rows

@@ -51,6 +51,9 @@ void EmbedSort(int64_t n, EmbedPlace *place, int64_t *twice);
 PetscErrorCode EmbedFeedTrain(rheo_feed *feed, const char *deck, const char *path, int64_t *rows);
 
 /* ---- feed_rows.c ---- */
+/* Whether memory for rows was to be had by every rank of comm: an error on all of them if not, rather than on one that the others
+ * wait for. Collective. */
+PetscErrorCode EmbedAllHave(MPI_Comm comm, PetscBool mine);
 /* Rows to train on, in the order of their indices: those of this rank's RheoRange of all that are not to be left out. */
 typedef struct {
   int64_t n, n_good; /* of all ranks: rows that came, and those left */

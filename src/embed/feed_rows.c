@@ -32,6 +32,18 @@ static int64_t Plain(int64_t key)
   return key < 0 ? ~key : key;
 }
 
+PetscErrorCode EmbedAllHave(MPI_Comm comm, PetscBool mine)
+{
+  PetscBool all;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoAgree(comm, mine, &all));
+  PetscCheck(all, PETSC_COMM_SELF, PETSC_ERR_MEM,
+             "no memory for the rows to train on%s; more ranks that train hold fewer each",
+             mine ? " on another rank" : "");
+  PetscFunctionReturn(RHEO_OK);
+}
+
 /* ---- What this rank took ---- */
 
 /* In place: a packed row is no longer than a record. */
@@ -53,7 +65,8 @@ static PetscErrorCode Pack(Packed *p, RheoPosterior posterior)
     memcpy(p->row + i * p->width + 1, one, (size_t)(d + c) * sizeof *one);
   }
   PetscCall(PetscFree(one));
-  PetscCall(PetscRealloc((size_t)(p->n * p->width) * sizeof *p->row, &p->row));
+  const size_t bytes = (size_t)(p->n * p->width) * sizeof *p->row;
+  PetscCall(EmbedAllHave(p->comm, (PetscBool)!PetscRealloc(bytes, &p->row)));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -119,7 +132,7 @@ static PetscErrorCode Cut(Packed *p, int64_t good)
   p->n_cuts = (int)PetscMin(p->size, PetscMax(good, 1)) - 1;
   PetscCall(PetscMalloc1(p->n_cuts, &p->cut));
   if (!p->n_cuts) PetscFunctionReturn(RHEO_OK);
-  PetscCall(PetscMalloc2(p->n_good, &sorted, p->n_cuts, &before));
+  PetscCall(EmbedAllHave(p->comm, (PetscBool)!PetscMalloc2(p->n_good, &sorted, p->n_cuts, &before)));
   for (int64_t i = 0; i < p->n; i++)
     if (Key(p, p->row, i) >= 0) sorted[n++] = Key(p, p->row, i);
   if (n) qsort(sorted, (size_t)n, sizeof *sorted, Ascending);
@@ -145,13 +158,14 @@ typedef struct {
   int64_t rounds, piece; /* rows that a rank sends another in a round: at most piece */
   int *counts;           /* (4 ranks): for MPI */
   double *to, *from;     /* (ranks piece, width) */
+  double *slice;         /* (rows of this rank's slice, width) */
 } Exchange;
 
 static PetscErrorCode Sort(const Packed *p, Exchange *e)
 {
   PetscFunctionBeginUser;
   PetscCall(PetscCalloc2(p->size, &e->n_to, p->size, &e->at_to));
-  PetscCall(PetscMalloc1(p->n, &e->order));
+  PetscCall(EmbedAllHave(p->comm, (PetscBool)!PetscMalloc1(p->n, &e->order)));
   for (int64_t i = 0; i < p->n; i++) e->n_to[SliceOf(p, i)]++;
   for (int r = 1; r < p->size; r++) e->at_to[r] = e->at_to[r - 1] + e->n_to[r - 1];
   for (int64_t i = 0; i < p->n; i++) e->order[e->at_to[SliceOf(p, i)]++] = i;
@@ -182,37 +196,50 @@ static PetscErrorCode Round(const Packed *p, const Exchange *e, int64_t round, d
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* What has come from all, (n) rows, is in e->slice. */
+static PetscErrorCode Rounds(const Packed *p, Exchange *e, int64_t *n)
+{
+  int64_t *n_from, most = 0, some = 0;
+
+  PetscFunctionBeginUser;
+  PetscCall(Sort(p, e));
+  PetscCall(PetscMalloc1(p->size, &n_from));
+  PetscCallMPI(MPI_Alltoall(e->n_to, 1, MPI_INT64_T, n_from, 1, MPI_INT64_T, p->comm));
+  *n = 0;
+  for (int r = 0; r < p->size; r++) {
+    *n += n_from[r];
+    most = PetscMax(most, e->n_to[r]);
+  }
+  PetscCall(PetscFree(n_from));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT64_T, MPI_MAX, p->comm));
+  e->piece = PetscMin(e->piece, PetscMax(most, 1));
+  e->rounds = (most + e->piece - 1) / e->piece;
+  PetscCall(EmbedAllHave(p->comm, (PetscBool)!PetscMalloc1(*n * p->width, &e->slice)));
+  PetscCall(
+      EmbedAllHave(p->comm, (PetscBool)!PetscMalloc3(4 * p->size, &e->counts, p->size * e->piece * p->width,
+                                                     &e->to, p->size * e->piece * p->width, &e->from)));
+  *n = 0;
+  for (int64_t round = 0; round < e->rounds; round++, *n += some)
+    PetscCall(Round(p, e, round, e->slice + *n * p->width, &some));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 /* Instead of the rows that it took, this rank has those of its slice. */
 static PetscErrorCode ToSlices(Packed *p)
 {
   const int64_t bytes = p->width * (int64_t)sizeof *p->row;
   Exchange e = {.piece = PetscMax(1, ROUND_BYTES / (p->size * bytes))};
-  int64_t *n_from, most = 0, n = 0, some = 0;
-  double *slice;
+  int64_t n = 0;
 
   PetscFunctionBeginUser;
-  PetscCall(Sort(p, &e));
-  PetscCall(PetscMalloc1(p->size, &n_from));
-  PetscCallMPI(MPI_Alltoall(e.n_to, 1, MPI_INT64_T, n_from, 1, MPI_INT64_T, p->comm));
-  for (int r = 0; r < p->size; r++) {
-    n += n_from[r];
-    most = PetscMax(most, e.n_to[r]);
-  }
-  PetscCall(PetscFree(n_from));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT64_T, MPI_MAX, p->comm));
-  e.piece = PetscMin(e.piece, PetscMax(most, 1));
-  e.rounds = (most + e.piece - 1) / e.piece;
-  PetscCall(PetscMalloc1(n * p->width, &slice));
-  PetscCall(PetscMalloc3(4 * p->size, &e.counts, p->size * e.piece * p->width, &e.to,
-                         p->size * e.piece * p->width, &e.from));
-  n = 0;
-  for (int64_t round = 0; round < e.rounds; round++, n += some)
-    PetscCall(Round(p, &e, round, slice + n * p->width, &some));
+  const PetscErrorCode code = Rounds(p, &e, &n);
   PetscCall(PetscFree3(e.counts, e.to, e.from));
   PetscCall(PetscFree(e.order));
   PetscCall(PetscFree2(e.n_to, e.at_to));
+  if (code) PetscCall(PetscFree(e.slice));
+  PetscCall(code);
   PetscCall(PetscFree(p->row));
-  p->row = slice;
+  p->row = e.slice;
   p->n = n;
   PetscFunctionReturn(RHEO_OK);
 }
@@ -239,8 +266,9 @@ static PetscErrorCode Unpack(const Packed *p, const EmbedPlace *place, EmbedRows
 
   PetscFunctionBeginUser;
   RheoRangeOf(p->rank, p->size, rows->n_good, &rows->begin, &rows->end);
-  PetscCall(PetscMalloc1((rows->end - rows->begin) * d, &rows->z));
-  PetscCall(PetscMalloc1((rows->end - rows->begin) * c, &rows->context));
+  PetscErrorCode code = PetscMalloc1((rows->end - rows->begin) * d, &rows->z);
+  if (!code) code = PetscMalloc1((rows->end - rows->begin) * c, &rows->context);
+  PetscCall(EmbedAllHave(p->comm, (PetscBool)!code));
   for (int64_t i = 0; i < p->n; i++) {
     const double *row = p->row + place[i].place * p->width;
     if (EmbedIndex(row) < 0) continue;
@@ -270,7 +298,7 @@ static PetscErrorCode Slices(Packed *p, RheoPosterior posterior, EmbedRows *rows
   rows->n_good = sums[1];
   PetscCall(Cut(p, rows->n_good));
   PetscCall(ToSlices(p));
-  PetscCall(PetscMalloc1(p->n, &place));
+  PetscCall(EmbedAllHave(p->comm, (PetscBool)!PetscMalloc1(p->n, &place)));
   PetscErrorCode code = Order(p, place);
   if (!code) code = Unpack(p, place, rows);
   PetscCall(PetscFree(place));

@@ -22,6 +22,8 @@ typedef struct {
   int ended; /* ranks that have put all */
   int64_t n, room;
   double *record;
+  double *spare;  /* (share): for rows that nobody keeps */
+  PetscBool full; /* of memory: rows are taken, so that nobody waits, and not kept */
 } Trainers;
 
 /* ---- Opening ---- */
@@ -50,6 +52,9 @@ PetscErrorCode EmbedFeedTrainersOpen(rheo_feed *f, int is_trainer)
   t->share = PetscMax(1, f->capacity / BUFFERS);
   t->next = f->rank % t->n_trainers;
   for (int b = 0; b < BUFFERS && !mine; b++) PetscCall(PetscMalloc1(t->share * f->width, &t->buffer[b]));
+  int64_t most = t->share; /* a message may be as long as the largest buffer of all ranks */
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT64_T, MPI_MAX, f->comm));
+  if (mine) PetscCall(PetscMalloc1(most * f->width, &t->spare));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -60,6 +65,7 @@ static PetscErrorCode Destroy(rheo_feed *f)
   PetscFunctionBeginUser;
   for (int b = 0; b < BUFFERS; b++) PetscCall(PetscFree(t->buffer[b]));
   PetscCall(PetscFree(t->record));
+  PetscCall(PetscFree(t->spare));
   PetscCall(PetscFree(t->trainer));
   if (t->trainers != MPI_COMM_NULL) PetscCallMPI(MPI_Comm_free(&t->trainers));
   PetscCall(PetscFree(f->data));
@@ -104,6 +110,17 @@ static PetscErrorCode Added(rheo_feed *f)
 
 /* ---- Ranks that train ---- */
 
+static void MakeRoom(rheo_feed *f, int64_t n)
+{
+  Trainers *t = f->data;
+  if (t->full || t->n + n <= t->room) return;
+  t->room = PetscMax(t->n + n, t->room + t->room / 2);
+  if (!PetscRealloc((size_t)(t->room * f->width) * sizeof *t->record, &t->record)) return;
+  t->full = PETSC_TRUE;
+  (void)PetscFree(t->record);
+  t->n = t->room = 0;
+}
+
 static PetscErrorCode Take(rheo_feed *f, MPI_Message *message, MPI_Status *status)
 {
   Trainers *t = f->data;
@@ -111,12 +128,10 @@ static PetscErrorCode Take(rheo_feed *f, MPI_Message *message, MPI_Status *statu
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Get_count(status, f->record, &n));
-  if (t->n + n > t->room) {
-    t->room = PetscMax(t->n + n, t->room + t->room / 2);
-    PetscCall(PetscRealloc((size_t)(t->room * f->width) * sizeof *t->record, &t->record));
-  }
-  PetscCallMPI(MPI_Mrecv(t->record + t->n * f->width, n, f->record, message, MPI_STATUS_IGNORE));
-  t->n += n;
+  MakeRoom(f, n);
+  PetscCallMPI(
+      MPI_Mrecv(t->full ? t->spare : t->record + t->n * f->width, n, f->record, message, MPI_STATUS_IGNORE));
+  if (!t->full) t->n += n;
   if (status->MPI_TAG == TAG_END) t->ended++;
   PetscFunctionReturn(RHEO_OK);
 }
@@ -190,6 +205,7 @@ static PetscErrorCode Train(rheo_feed *f, RheoPosterior posterior, const char *p
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Mistakes in a deck are told before the wait. */
 static PetscErrorCode TrainDeck(rheo_feed *f, RheoDeck deck, const char *deck_path, const char *path,
                                 int64_t *n)
 {
@@ -201,6 +217,8 @@ static PetscErrorCode TrainDeck(rheo_feed *f, RheoDeck deck, const char *deck_pa
   PetscCall(RheoSimulatorPin(deck, f->c));
   PetscErrorCode code = RheoPosteriorCreate(deck, f->c, &posterior);
   if (!code) code = CheckNames(f, t->trainers, deck_path, posterior);
+  if (!code) code = TakeAll(f);
+  if (!code) code = EmbedAllHave(t->trainers, (PetscBool)!t->full);
   if (!code) code = Train(f, posterior, path, n);
   PetscCall(RheoPosteriorDestroy(&posterior));
   PetscCall(code);
@@ -216,8 +234,7 @@ PetscErrorCode EmbedFeedTrain(rheo_feed *f, const char *deck_path, const char *p
   RheoInputCheck(f->type == &EmbedFeedTrainers && f->is_trainer, PETSC_COMM_SELF,
                  "only ranks that were opened to train do so");
   RheoInputCheck(!t->ended, PETSC_COMM_SELF, "the rows of this feed have been trained on already");
-  PetscCall(CheckDeck(t->trainers, deck_path)); /* before the wait */
-  PetscCall(TakeAll(f));
+  PetscCall(CheckDeck(t->trainers, deck_path));
   PetscCall(RheoDeckCreate(t->trainers, &deck));
   const PetscErrorCode code = TrainDeck(f, deck, deck_path, path, rows);
   PetscCall(RheoDeckDestroy(&deck));

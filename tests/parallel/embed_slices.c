@@ -4,11 +4,24 @@
 #include "host.h"
 #include <stdlib.h>
 
-enum { ROWS = 60000, WIDE = 40, HEAD = 16 };
+enum { ROWS = 60000, FEW = 6000, WIDE = 40, HEAD = 16, MANY = 10000 };
 
 /* ---- All memory of PETSc's ---- */
 
 static size_t held, most;
+/* Requests while rows are collected, from the first that is `begin` bytes long: how many; which one is refused; the last that is
+ * `end` bytes long. */
+static int n_seen, fails_at, last;
+static size_t begin, end;
+
+static int refused(size_t n)
+{
+  if (n == begin) n_seen = 1, begin = 0;
+  if (begin || n < MANY) return 0;
+  n_seen++;
+  if (n == end) last = n_seen;
+  return n_seen == fails_at;
+}
 
 static void count(size_t less, size_t more)
 {
@@ -19,7 +32,7 @@ static void count(size_t less, size_t more)
 static PetscErrorCode take(size_t n, PetscBool clear, int line, const char function[], const char file[],
                            void **memory)
 {
-  char *block = clear ? calloc(1, n + HEAD) : malloc(n + HEAD);
+  char *block = refused(n) ? NULL : clear ? calloc(1, n + HEAD) : malloc(n + HEAD);
   (void)line, (void)function, (void)file;
   *memory = NULL;
   if (!block) return PETSC_ERR_MEM;
@@ -45,7 +58,7 @@ static PetscErrorCode change(size_t n, int line, const char function[], const ch
   size_t before;
   if (!*memory) return take(n, PETSC_FALSE, line, function, file, memory);
   memcpy(&before, (char *)*memory - HEAD, sizeof before);
-  char *block = realloc((char *)*memory - HEAD, n + HEAD);
+  char *block = refused(n) ? NULL : realloc((char *)*memory - HEAD, n + HEAD);
   if (!block) return PETSC_ERR_MEM;
   memcpy(block, &n, sizeof n);
   count(before, n);
@@ -113,9 +126,40 @@ static void slices(void **state)
   DONE(rheo_end());
 }
 
+/* One of three trainers is refused memory for its rows, each time a little later: all of them are told, nobody waits. */
+static void one_is_short(void **state)
+{
+  int size, rank = HostRank(MPI_COMM_WORLD, &size), n_requests = 1;
+  int64_t rows;
+  (void)state;
+  DONE(rheo_start());
+  for (int k = 0; k <= n_requests; k++) { /* first a run that goes well */
+    rheo_feed *feed;
+    int code = RHEO_DONE;
+    DONE(rheo_feed_to_trainers(HostWorld(), rank > 0, "a, b", "40", 64, &feed));
+    fails_at = rank == 2 && k ? k + 1 : 0;
+    begin = 64 / 4 * (2 + D + WIDE) * sizeof(double); /* the first message */
+    end = (FEW - FEW / 1000) / 3 * WIDE *
+          sizeof(float); /* data of this rank's rows, the last before training */
+    if (rank > 0)
+      code = rheo_feed_train(feed, "slices.yaml", "slices_short.h5", &rows);
+    else
+      put_some(feed, FEW, 0, 1);
+    fails_at = 0;
+    if (code) assert_non_null(strstr(rheo_error(), "no memory for the rows to train on"));
+    assert_int_equal(code, k && rank > 0 ? RHEO_FAILURE : RHEO_DONE);
+    DONE(rheo_feed_close(&feed, NULL));
+    last -= 1;
+    if (!k) MPI_Bcast(&last, 1, MPI_INT, 2, MPI_COMM_WORLD), n_requests = last;
+  }
+  print_message("refused at each of %d requests\n", n_requests);
+  assert_true(n_requests > 10);
+  DONE(rheo_end());
+}
+
 int main(int argc, char **argv)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(slices)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(slices), cmocka_unit_test(one_is_short)};
   if (PetscMallocSet(take, leave, change)) return 1;
   return RUN_TESTS(argc, argv, tests);
 }
