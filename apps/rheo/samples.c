@@ -28,24 +28,19 @@ PetscErrorCode CheckArrived(const Run *run, const char *what, int64_t n, int64_t
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Samples of all ranks that are steered. */
+/* Samples of all ranks that are steered. Every rank computes all densities, few against the solves of a search: rows that are solved
+ * as a group share their steps, and what a group is must not depend on the number of ranks. */
 static PetscErrorCode Steer(Run *run, RheoPosterior posterior, const RheoSteerConfig *config, uint64_t seed,
                             Samples *s)
 {
-  int64_t begin, end;
-  double *log_prob;
-
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1(s->n, &s->misfit));
   PetscCall(RheoPosteriorSteer(posterior, run->deck, s->observation, seed, s->n, config, NULL, NULL, s->theta,
                                s->misfit, &s->steer));
   s->n = DropLost(s->n, 2, (const int[]){s->d, 1}, (double *const[]){s->theta, s->misfit});
-  RheoRange(run->comm, s->n, &begin, &end);
-  PetscCall(PetscMalloc1(end - begin, &log_prob));
-  PetscCall(RheoPosteriorLogProb(posterior, end - begin, s->theta + begin * s->d, s->observation, PETSC_TRUE,
-                                 log_prob));
-  PetscCall(RheoGatherRows(run->comm, end - begin, 1, log_prob, s->log_prob));
-  PetscCall(PetscFree(log_prob));
+  PetscCall(RheoPosteriorEstimateLogProb(posterior, s->n, s->theta, s->observation, PETSC_TRUE, seed,
+                                         s->log_prob, NULL));
+  PetscCall(RheoStopCheck(run->comm, "while densities of steered samples were computed"));
   PetscFunctionReturn(RHEO_OK);
 }
 

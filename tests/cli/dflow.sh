@@ -75,6 +75,11 @@ good fixed "$rheo" sample g/model.h5 -dflow_fix "$name = 0.5" -dflow_sd 0.001 -o
 good fixed2 mpi 2 "$rheo" sample g/model.h5 -dflow_fix "$name = 0.5" -dflow_sd 0.001 -output g2
 between fixed.out "$name" mean 0.495 0.505
 cmp g1/samples.h5 g2/samples.h5 || fail "two ranks steer a posterior to other samples than one"
+# Densities of rows that choose their steps as a group
+adaptive="-cnf_solve_steps 0 -cnf_solve_scheme tsit5"
+good whole "$rheo" sample g/model.h5 -dflow_fix "$name = 0.5" $adaptive -output g3
+good parts mpi 2 "$rheo" sample g/model.h5 -dflow_fix "$name = 0.5" $adaptive -output g4
+cmp g3/samples.h5 g4/samples.h5 || fail "two ranks give steered samples other densities than one"
 expect "there is no 'nobody'" "$rheo" sample g/model.h5 -dflow_fix "nobody = 0.5" -output bad
 
 [ $failed -eq 0 ] && echo "steered samples do what their users rely on"

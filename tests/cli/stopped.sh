@@ -166,4 +166,19 @@ until_is 'grep -q steer err'
 send TERM
 stopped 'while samples were steered' "$nothing"
 [ ! -e steered/samples.h5 ] || fail "steered samples of a run that was stopped"
+cat > fmpe.yaml << 'DECK'
+estimator: fmpe
+simulator: {type: gaussian_linear}
+observation: {values: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
+simulate: {n: 500}
+cnf: {net: {type: mlp, hidden: 8, layers: 1}}
+train: {batch: 100, steps: 20}
+DECK
+"$rheo" simulate fmpe.yaml -output fmpe > /dev/null 2> err && "$rheo" train fmpe.yaml -output fmpe -plot_figures no > /dev/null 2> err || { cat err; fail "train fmpe"; }
+# Small steps for the densities, which come when all is steered
+run 1 sample fmpe/model.h5 -output dense -sample_n 200 -dflow_fix "theta1 = 0.5" -dflow_iterations 2 -cnf_solve_most 1000k -ts_adapt_dt_max 1e-4
+until_is 'grep -q "steer: 200 samples in" err'
+send TERM
+stopped 'while densities of steered samples were computed' "$nothing"
+[ ! -e dense/samples.h5 ] || fail "densities of a run that was stopped"
 echo "stopped with status 3 wherever it was"
