@@ -26,6 +26,13 @@ static PetscErrorCode Steer(RheoTransport model, const RheoTransportRows *rows, 
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Samples that could not be steered are lost, though where they started can be followed by a solve of another kind. */
+static void LoseUnsteered(const Drawn *s, int d)
+{
+  for (int64_t i = 0; i < s->n; i++)
+    for (int k = 0; k < d && isnan(s->misfit[i]); k++) s->x[i * d + k] = NAN;
+}
+
 static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
 {
   RheoDataSet target = RheoTransportTarget(model);
@@ -58,6 +65,7 @@ static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
   const PetscBool density = (PetscBool)(config.log_prob && RheoTransportHasLogProb(model));
   PetscCall(RheoTransportSample(model, &rows, NULL, s->x, density ? s->log_prob : NULL, NULL));
   for (int64_t i = 0; !density && i < s->n; i++) s->log_prob[i] = NAN;
+  if (steers) LoseUnsteered(s, d);
   s->n = DropLost(count.n, steers ? 5 : 4, (const int[]){d, 1, d, m, 1},
                   (double *const[]){s->x, s->log_prob, s->source, s->condition, s->misfit});
   s->failed = count.n - s->n;

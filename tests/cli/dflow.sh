@@ -80,6 +80,16 @@ adaptive="-cnf_solve_steps 0 -cnf_solve_scheme tsit5"
 good whole "$rheo" sample g/model.h5 -dflow_fix "$name = 0.5" $adaptive -output g3
 good parts mpi 2 "$rheo" sample g/model.h5 -dflow_fix "$name = 0.5" $adaptive -output g4
 cmp g3/samples.h5 g4/samples.h5 || fail "two ranks give steered samples other densities than one"
+# What cannot be steered is no sample, though where it began can be followed
+unsteered=
+for most in 6 8 9 10 11 12 13 14 16 20; do
+  [ -z "$unsteered" ] || continue
+  "$rheo" sample m/model.h5 -sample_n 30 -dflow_fix "x1 = 0.8" $adaptive -cnf_solve_most $most -output l > lost.out 2> lost.err || continue
+  unsteered=$(sed -n 's/^  failed: //p' lost.out)
+  [ "$unsteered" != 0 ] || unsteered=
+done
+[ -n "$unsteered" ] || fail "no run steered some samples only"
+[ "$(sed -n 's/^failed: //p' lost.out)" -ge "${unsteered:-31}" ] || fail "$unsteered samples were not steered, and yet are samples"
 expect "there is no 'nobody'" "$rheo" sample g/model.h5 -dflow_fix "nobody = 0.5" -output bad
 
 [ $failed -eq 0 ] && echo "steered samples do what their users rely on"
