@@ -105,6 +105,13 @@ static PetscErrorCode Evaluate(RheoDFlow p, const double *source, double *value,
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Whether value and gradient (n, D) are such as TAO, which ends the run otherwise, takes. */
+static PetscBool IsFinite(RheoDFlow p, double value, const double *gradient)
+{
+  for (size_t i = 0; i < p->size; i++) value += 0 * gradient[i];
+  return (PetscBool)isfinite(value);
+}
+
 static PetscErrorCode Objective(Tao tao, Vec at, PetscReal *value, Vec gradient, void *context)
 {
   RheoDFlow p = context;
@@ -117,8 +124,8 @@ static PetscErrorCode Objective(Tao tao, Vec at, PetscReal *value, Vec gradient,
   PetscCall(VecGetArrayWrite(gradient, &g));
   PetscCall(Forward(p, source));
   if (p->status == RHEO_SOLVE_DONE) PetscCall(Evaluate(p, source, value, g));
-  if (p->status != RHEO_SOLVE_DONE || !isfinite(*value)) {
-    /* Too far out for the flow: a wall for the line search, above all that it has accepted, but not so high that what it
+  if (p->status != RHEO_SOLVE_DONE || !IsFinite(p, *value, g)) {
+    /* Too far out for the flow or the cost: a wall for the line search, above all that it has accepted, but not so high that what it
      * interpolates would be no step at all. */
     *value = 10 * (1 + fabs(p->first));
     memset(g, 0, p->size * sizeof *g);
@@ -220,9 +227,9 @@ PetscErrorCode RheoDFlowDestroy(RheoDFlow *dflow)
 /* The first step then is at most 1 long, as far as sources lie apart. */
 static double Scale(size_t n, const double *gradient)
 {
-  double square = 0;
-  for (size_t i = 0; i < n; i++) square += gradient[i] * gradient[i];
-  return isfinite(square) && square > 1 ? 1 / sqrt(square) : 1;
+  double length = 0;
+  for (size_t i = 0; i < n; i++) length = hypot(length, gradient[i]);
+  return isfinite(length) && length > 1 ? 1 / length : 1;
 }
 
 PetscErrorCode RheoDFlowMinimise(RheoDFlow p, const double *context, const double *centre, RheoDFlowCost cost,
@@ -241,6 +248,10 @@ PetscErrorCode RheoDFlowMinimise(RheoDFlow p, const double *context, const doubl
   PetscCall(Evaluate(p, source, &p->first, p->gradient));
   report->start = p->first;
   report->cost_start = p->cost_last;
+  if (!IsFinite(p, p->first, p->gradient)) {
+    report->status = RHEO_SOLVE_NOT_FINITE;
+    PetscFunctionReturn(RHEO_OK);
+  }
   p->scale = Scale(p->size, p->gradient);
   PetscCall(RheoAdjointFreeze(p->adjoint, PETSC_TRUE));
   PetscCall(Minimise(p, source, report));

@@ -29,7 +29,8 @@ typedef struct {
   double gradient;             /* its norm at the end */
   int64_t iterations, solves;
   PetscBool converged;
-  RheoSolveStatus status; /* not DONE: the flow could not be solved from the start */
+  RheoSolveStatus
+      status; /* not DONE: the flow could not be solved from the start, or its cost or slope is no number there */
 } RheoDFlowReport;
 
 typedef struct RheoDFlow_ *RheoDFlow;

@@ -142,8 +142,10 @@ PetscErrorCode SteerRun(MPI_Comm comm, RheoDFlow dflow, const SteerProblem *p, d
   }
   Tell(p->n, width, all, report);
   if (report->n_failed)
-    RheoLog(comm, RHEO_LOG_WARNING, "%lld of %lld samples were not steered: the flow could not be solved",
-            (long long)report->n_failed, (long long)p->n);
+    RheoLog(
+        comm, RHEO_LOG_WARNING,
+        "%lld of %lld samples were not steered: the flow could not be solved, or what is asked is no number",
+        (long long)report->n_failed, (long long)p->n);
   if (report->n_unconverged)
     RheoLog(comm, RHEO_LOG_WARNING,
             "%lld of %lld searches did not converge: see dflow.iterations, dflow.tolerance, dflow.sd",

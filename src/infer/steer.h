@@ -34,8 +34,9 @@ extern const RheoKey RheoDFlowKeys[]; /* section `dflow` */
 typedef PetscErrorCode (*RheoSteerCost)(void *data, int64_t row, const double *x, double *cost, double *dx);
 
 typedef struct {
-  int64_t n;             /* rows */
-  int64_t n_failed;      /* rows whose flow could not be solved; the source stays where it was */
+  int64_t n; /* rows */
+  int64_t
+      n_failed; /* rows whose flow could not be solved, or whose cost is no number; the source stays where it was */
   int64_t n_unconverged; /* rows that are not known to have come to a minimum; what was found is delivered */
   double before, after;  /* mean cost without the prior, of the others */
   int64_t iterations, n_solves; /* over all rows */

@@ -121,6 +121,9 @@ PetscErrorCode SteerFixCreate(RheoDeck deck, const RheoSteerConfig *config, int 
     double *factor = fix->factor + i * d, spread = 0;
     PetscCall(ReadFix(deck, config->fix.v[i], d, name, factor, &fix->value[i]));
     for (int k = 0; k < d; k++) spread = hypot(spread, factor[k] * scale[k]);
+    if (!isfinite(spread))
+      PetscCall(
+          RheoDeckReject(deck, "dflow.fix", "'%s': a factor is larger than numbers are", config->fix.v[i]));
     if (!(spread > 0))
       PetscCall(
           RheoDeckReject(deck, "dflow.fix", "'%s': nothing is left of the left side", config->fix.v[i]));

@@ -150,6 +150,14 @@ static void TestFailure(void **state)
   CnfCaseCreate(net, D, 0, 4, &c);
   OK(Minimise(&c, &config, 1, NULL, &target, source, NULL, &report));
   assert_int_equal(report.status, RHEO_SOLVE_NOT_FINITE);
+  source[0] = 0.5;
+  target = (Target){{1e200, 0}, {1, 1}}; /* its square is no number: nothing that TAO would take */
+  OK(Minimise(&c, &config, 1, NULL, &target, source, NULL, &report));
+  assert_int_equal(report.status, RHEO_SOLVE_NOT_FINITE);
+  assert_true(source[0] == 0.5 && source[1] == 0);
+  target = (Target){{1, 0}, {1e200, 1e200}}; /* that of the gradient is none */
+  OK(Minimise(&c, &config, 1, NULL, &target, source, NULL, &report));
+  assert_true(report.status == RHEO_SOLVE_DONE && report.cost_end < report.cost_start);
   config.iterations = 0;
   REJECTS(Minimise(&c, &config, 1, NULL, &target, source, NULL, &report), "iterations");
   CnfCaseDestroy(&c);

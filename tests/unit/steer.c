@@ -342,6 +342,7 @@ static void mistakes(void **state)
                {"{fix: x1 = }", "is not a number"},
                {"{fix: x1}", "NAME = VALUE"},
                {"{fix: x1 - x1 = 1}", "nothing is left"},
+               {"{fix: 1e999 x1 = 1}", "larger than numbers"},
                {"{prior: 2}", "is missing"},
                {"{fix: [x1 = 1, x2 = 2], sd: [1, 2, 3]}", "has 3 numbers, dflow.fix 2"}};
   double source[2 * D] = {0}, found[2 * D];
