@@ -72,7 +72,10 @@ PetscErrorCode RheoAdjointFreeze(RheoAdjoint adjoint, PetscBool frozen)
   PetscFunctionBeginUser;
   PetscCheck(!frozen || !adjoint->adaptive || adjoint->n_times > 1, PETSC_COMM_SELF, PETSC_ERR_ORDER,
              "There is no solve yet whose steps could be repeated");
-  if (adjoint->adaptive && frozen != adjoint->frozen) PetscCall(RheoAdjointStepsFreeze(adjoint, frozen));
+  if (adjoint->adaptive && frozen != adjoint->frozen) {
+    PetscCall(RheoAdjointStepsFreeze(adjoint, frozen));
+    adjoint->n = 0;
+  }
   adjoint->frozen = frozen;
   PetscFunctionReturn(RHEO_OK);
 }

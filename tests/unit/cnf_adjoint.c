@@ -450,6 +450,15 @@ static void TestFailure(void **state)
   memcpy(z, p.z, sizeof z); /* and it can be used again */
   OK(RheoAdjointForward(p.adjoint, c.values, ROWS, 0, 1, z, p.context, NULL, NULL, NULL, &status));
   assert_int_equal(status, RHEO_SOLVE_DONE);
+  for (int frozen = 1; frozen >= 0;
+       frozen--) { /* other steps from here on, and no way back along those of before */
+    OK(RheoAdjointFreeze(p.adjoint, (PetscBool)frozen));
+    RheoErrorSetQuiet(PETSC_TRUE);
+    assert_int_equal(RheoAdjointBackward(p.adjoint, dz, NULL, NULL, NULL, NULL), PETSC_ERR_ORDER);
+    RheoErrorSetQuiet(PETSC_FALSE);
+    OK(RheoAdjointForward(p.adjoint, c.values, ROWS, 0, 1, z, p.context, NULL, NULL, NULL, &status));
+    assert_int_equal(status, RHEO_SOLVE_DONE);
+  }
   ProblemDestroy(&p);
   config.solve.most = 2;
   config.solve.rtol = config.solve.atol = 1e-10;
