@@ -51,10 +51,14 @@ static void *ImageRealloc(void *bytes, size_t n, H5FD_file_image_op_t why, void 
 }
 static herr_t ImageFree(void *bytes, H5FD_file_image_op_t why, void *image)
 {
-  if (why == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
-    ((RheoH5Image *)image)->bytes = bytes;
-  else
+  RheoH5Image *own = image;
+  if (why == H5FD_FILE_IMAGE_OP_FILE_CLOSE) {
+    /* What was there is of a file left at the temporary path, which HDF5 reads and closes before it makes a new one. */
+    free(own->bytes);
+    own->bytes = bytes;
+  } else {
     free(bytes);
+  }
   return 0;
 }
 static void *ImageSame(void *image)
@@ -95,6 +99,7 @@ static int WriteBytes(const char *path, const char *from, size_t n)
     n -= (size_t)written;
   }
   if (file >= 0 && close(file) && !error) error = errno;
+  if (file >= 0 && error) unlink(path); /* what fits would fill the disk */
   return error;
 }
 

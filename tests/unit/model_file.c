@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "check.h"
 #include <hdf5.h>
+#include <malloc.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -315,6 +316,7 @@ static void Full(void **state)
     setrlimit(RLIMIT_FSIZE, &limit);
     REJECTS(RheoModelWrite(PETSC_COMM_WORLD, "full.h5", &written),
             "full.h5: cannot be written: File too large");
+    assert_int_not_equal(access("full.h5.tmp", F_OK), 0); /* what fitted would keep the disk full */
     setrlimit(RLIMIT_FSIZE, &old);
     assert_int_equal(ReadBytes("full.h5", &after), n);
     assert_memory_equal(before, after, n);
@@ -325,6 +327,29 @@ static void Full(void **state)
   Free(&written);
 }
 
+/* What a run that was killed has left at the temporary path is replaced, and costs no memory. */
+static void Leftover(void **state)
+{
+  (void)state;
+  RheoModelFile written = Make(3), read;
+  char *bytes;
+  OK(RheoModelWrite(PETSC_COMM_WORLD, "left.h5", &written));
+  const long n = ReadBytes("left.h5", &bytes), large = 1L << 26;
+  bytes = realloc(bytes, (size_t)large);
+  assert_non_null(bytes);
+  memset(bytes + n, 1, (size_t)(large - n)); /* HDF5 reads all of it, for it begins as a file does */
+  WriteBytes("left.h5.tmp", bytes, large);
+  free(bytes);
+  const size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+  OK(RheoModelWrite(PETSC_COMM_WORLD, "left.h5", &written));
+  const size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
+  assert_true(after < before + (size_t)large / 2);
+  OK(RheoModelRead(PETSC_COMM_WORLD, "left.h5", &read));
+  assert_true(Same(&written, &read));
+  OK(RheoModelFileFree(&read));
+  Free(&written);
+}
+
 int main(int argc, char **argv)
 {
   char folder[64];
@@ -332,7 +357,8 @@ int main(int argc, char **argv)
       cmocka_unit_test(RoundTrip),        cmocka_unit_test(ChecksumSeesTheHistory),
       cmocka_unit_test(WithoutOptimiser), cmocka_unit_test(Truncated),
       cmocka_unit_test(Flipped),          cmocka_unit_test(ChangedDeck),
-      cmocka_unit_test(Foreign),          cmocka_unit_test(Full)};
+      cmocka_unit_test(Foreign),          cmocka_unit_test(Full),
+      cmocka_unit_test(Leftover)};
   if (RheoInitialize(&argc, &argv)) return 1;
   PetscMPIInt size;
   MPI_Comm_size(PETSC_COMM_WORLD, &size);
