@@ -4,11 +4,13 @@
 
 PetscErrorCode SteerRead(Run *run, RheoSteerConfig *config, PetscBool *steers)
 {
-  PetscBool has;
+  PetscBool has, says_what;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "dflow", RheoDFlowKeys, config));
   PetscCall(RheoDeckHas(run->deck, "dflow", &has));
+  PetscCall(RheoDeckHas(run->deck, "dflow.fix", &says_what));
+  if (says_what && !config->fix.n) has = PETSC_FALSE; /* asked for nothing: -dflow_fix "" */
   *steers = (PetscBool)(has && !strcmp(run->verb->name, "sample"));
   PetscFunctionReturn(RHEO_OK);
 }

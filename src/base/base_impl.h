@@ -12,7 +12,6 @@ void *RheoInternMemory(size_t n_bytes);
 void RheoInternFree(void);
 
 void RheoErrorHandlerPush(void);
-PetscBool RheoErrorIsQuiet(void);
 RheoLogLevel RheoLogGetLevel(void);
 
 /* What RheoLibraryMessage tells of HDF5 comes through this. */

@@ -52,6 +52,7 @@ const char *RheoLibraryMessage(void);
 /* PETSC_TRUE: errors print nothing and abort nothing; the caller gets the code and RheoErrorMessage. For programs that
  * handle mistakes themselves, and for tests. Default PETSC_FALSE. Not collective. */
 void RheoErrorSetQuiet(PetscBool quiet);
+PetscBool RheoErrorIsQuiet(void);
 
 /* Makes a condition that some rank found to be false known to all: *all is the logical and. Collective on comm. */
 PetscErrorCode RheoAgree(MPI_Comm comm, PetscBool mine, PetscBool *all);

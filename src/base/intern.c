@@ -67,16 +67,13 @@ static PetscBool Grow(void)
 const char *RheoIntern(const char *text)
 {
   if (!text) return NULL;
-  const PetscBool has_room = (PetscBool)(2 * (intern.n_strings + 1) <= intern.n_slots || Grow());
-  if (!intern.n_slots) return "";
-  size_t i = Find(text), n = strlen(text) + 1;
-  if (!intern.slots[i]) {
-    void *memory = has_room ? RheoInternMemory(n) : NULL;
-    if (!memory) return "";
-    intern.slots[i] = memcpy(memory, text, n);
-    ++intern.n_strings;
-  }
-  return intern.slots[i];
+  if (intern.n_slots && intern.slots[Find(text)]) return intern.slots[Find(text)];
+  if (2 * (intern.n_strings + 1) > intern.n_slots && !Grow()) return "";
+  const size_t n = strlen(text) + 1;
+  char *memory = RheoInternMemory(n);
+  if (!memory) return "";
+  ++intern.n_strings;
+  return intern.slots[Find(text)] = memcpy(memory, text, n);
 }
 
 PetscErrorCode RheoInternCheck(void)

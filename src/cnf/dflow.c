@@ -27,6 +27,7 @@ struct RheoDFlow_ {
   double first, cost_last; /* what is minimised, at the start; the cost alone, of the last evaluation */
   double scale; /* of what TAO sees: its first step is as long as the gradient, which knows no such measure */
   RheoSolveStatus status; /* of the last solve */
+  PetscErrorCode error;   /* ours or the cost's, on its way through TAO */
 };
 
 /* ---- The ends ---- */
@@ -122,8 +123,9 @@ static PetscErrorCode Objective(Tao tao, Vec at, PetscReal *value, Vec gradient,
   (void)tao;
   PetscCall(VecGetArrayRead(at, &source));
   PetscCall(VecGetArrayWrite(gradient, &g));
-  PetscCall(Forward(p, source));
-  if (p->status == RHEO_SOLVE_DONE) PetscCall(Evaluate(p, source, value, g));
+  p->error = Forward(p, source);
+  if (!p->error && p->status == RHEO_SOLVE_DONE) p->error = Evaluate(p, source, value, g);
+  PetscCall(p->error);
   if (p->status != RHEO_SOLVE_DONE || !IsFinite(p, *value, g)) {
     /* Too far out for the flow or the cost: a wall for the line search, above all that it has accepted, but not so high that what it
      * interpolates would be no step at all. */
@@ -152,7 +154,23 @@ static PetscErrorCode SetBounds(Tao tao, Vec solution, double bound)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Minimise(RheoDFlow p, double *source, RheoDFlowReport *report)
+/* TAO's line searches end in assertions where numbers are too large to tell a step's direction: then nothing was found, which is no
+ * error of the run. */
+static PetscErrorCode Solve(RheoDFlow p, Tao tao, PetscBool *found)
+{
+  const PetscBool quiet = RheoErrorIsQuiet();
+
+  PetscFunctionBeginUser;
+  p->error = RHEO_OK;
+  RheoErrorSetQuiet(PETSC_TRUE);
+  const PetscErrorCode code = TaoSolve(tao);
+  RheoErrorSetQuiet(quiet);
+  PetscCall(p->error);
+  *found = (PetscBool)!code;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Minimise(RheoDFlow p, double *source, PetscBool *found, RheoDFlowReport *report)
 {
   TaoConvergedReason reason;
   PetscInt iterations;
@@ -168,9 +186,10 @@ static PetscErrorCode Minimise(RheoDFlow p, double *source, RheoDFlowReport *rep
   PetscCall(TaoSetSolution(tao, solution));
   if (p->config.bound > 0) PetscCall(SetBounds(tao, solution, p->config.bound));
   PetscCall(TaoSetMaximumIterations(tao, (PetscInt)p->config.iterations));
-  PetscCall(TaoSetTolerances(tao, PetscMax(1e-14, p->config.absolute) * p->scale, 0, p->config.tolerance));
+  /* Not below the rounding of the first gradient, whose scaled length is 1 or less. */
+  PetscCall(TaoSetTolerances(tao, PetscMax(1e-14, p->config.absolute * p->scale), 0, p->config.tolerance));
   PetscCall(TaoSetFromOptions(tao));
-  PetscCall(TaoSolve(tao));
+  PetscCall(Solve(p, tao, found));
   PetscCall(TaoGetSolutionStatus(tao, &iterations, &value, &gradient, NULL, NULL, &reason));
   report->iterations = iterations;
   report->end = value / p->scale;
@@ -235,6 +254,8 @@ static double Scale(size_t n, const double *gradient)
 PetscErrorCode RheoDFlowMinimise(RheoDFlow p, const double *context, const double *centre, RheoDFlowCost cost,
                                  void *data, double *source, double *x, RheoDFlowReport *report)
 {
+  PetscBool found = PETSC_FALSE;
+
   PetscFunctionBeginUser;
   *report = (RheoDFlowReport){0};
   p->context = context;
@@ -254,9 +275,14 @@ PetscErrorCode RheoDFlowMinimise(RheoDFlow p, const double *context, const doubl
   }
   p->scale = Scale(p->size, p->gradient);
   PetscCall(RheoAdjointFreeze(p->adjoint, PETSC_TRUE));
-  PetscCall(Minimise(p, source, report));
+  const PetscErrorCode code = Minimise(p, source, &found, report);
   PetscCall(RheoAdjointFreeze(p->adjoint, PETSC_FALSE));
+  PetscCall(code);
   report->solves = p->solves;
+  if (!found) {
+    report->status = RHEO_SOLVE_NOT_FINITE;
+    PetscFunctionReturn(RHEO_OK);
+  }
   PetscCall(Forward(p, source));
   report->status = p->status;
   EndRun(p, &p->finish, p->z, NULL, p->x);

@@ -38,9 +38,10 @@ static PetscErrorCode FixOf(RheoPosterior p, RheoDeck deck, const RheoSteerConfi
     name[k] = RheoPriorName(p->prior, k);
     spread[k] = 0.5 * (RheoPriorFromNormal(p->prior, k, 1) - RheoPriorFromNormal(p->prior, k, -1));
   }
-  PetscCall(SteerFixCreate(deck, config, p->d, name, spread, fix));
+  const PetscErrorCode code = SteerFixCreate(deck, config, p->d, name, spread, fix);
   fix->seed = seed;
   PetscCall(PetscFree2(name, spread));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -68,7 +69,7 @@ PetscErrorCode RheoPosteriorSteer(RheoPosterior p, RheoDeck deck, const double *
   OfTheta of = {.p = p, .cost = cost ? cost : SteerFixCost, .data = data};
   RheoSolveConfig solve;
   SteerFix fix = {0};
-  RheoDFlow dflow;
+  RheoDFlow dflow = NULL;
   float *seen;
   double *context, *source;
 
@@ -79,12 +80,10 @@ PetscErrorCode RheoPosteriorSteer(RheoPosterior p, RheoDeck deck, const double *
   PetscCall(PetscMalloc4(c, &seen, c, &context, n * d, &source, d, &of.theta));
   PetscCall(RheoPosteriorObserve(p, obs, seen));
   for (int k = 0; k < c; k++) context[k] = seen[k];
-  if (!cost) {
-    PetscCall(FixOf(p, deck, config, seed, &fix));
-    of.data = &fix;
-  }
-  PetscCall(SteerCreate(deck, p->density, &solve, config, &dflow));
-  PetscCall(Starts(p, seed, n, source));
+  PetscErrorCode code = cost ? RHEO_OK : FixOf(p, deck, config, seed, &fix);
+  if (!cost) of.data = &fix;
+  if (!code) code = SteerCreate(deck, p->density, &solve, config, &dflow);
+  if (!code) code = Starts(p, seed, n, source);
   const SteerProblem problem = {.n = n,
                                 .d = d,
                                 .c = c,
@@ -93,12 +92,13 @@ PetscErrorCode RheoPosteriorSteer(RheoPosterior p, RheoDeck deck, const double *
                                 .around = config->around,
                                 .cost = CostOfScores,
                                 .data = &of};
-  PetscCall(SteerRun(p->comm, dflow, &problem, source, theta, cost_after, report));
-  for (int64_t i = 0; i < n; i++)
+  if (!code) code = SteerRun(p->comm, dflow, &problem, source, theta, cost_after, report);
+  for (int64_t i = 0; !code && i < n; i++)
     for (int k = 0; k < d; k++)
       if (isfinite(theta[i * d + k])) theta[i * d + k] = RheoPriorFromNormal(p->prior, k, theta[i * d + k]);
   PetscCall(SteerFixDestroy(&fix));
   PetscCall(RheoDFlowDestroy(&dflow));
   PetscCall(PetscFree4(seen, context, source, of.theta));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }

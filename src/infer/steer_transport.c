@@ -2,10 +2,23 @@
 #include "steer_impl.h"
 #include "transport_impl.h"
 
-static PetscErrorCode Names(RheoTransport t, const char **name)
+/* The fix of config for these rows; features spread as the field's coordinates say. */
+static PetscErrorCode FixOf(RheoTransport t, RheoDFlow dflow, const RheoTransportRows *rows,
+                            const RheoSteerConfig *config, SteerFix *fix)
 {
+  const int d = RheoTransportSize(t);
+  const char **name;
+  double *scale;
+
   PetscFunctionBeginUser;
-  for (int k = 0; k < RheoTransportSize(t); k++) name[k] = RheoDataSetName(t->target, k);
+  PetscCall(PetscMalloc2(d, &name, d, &scale));
+  for (int k = 0; k < d; k++) name[k] = RheoDataSetName(t->target, k);
+  PetscErrorCode code = RheoDFlowScale(dflow, scale);
+  if (!code) code = SteerFixCreate(t->deck, config, d, name, scale, fix);
+  fix->seed = rows->seed;
+  fix->first = rows->first;
+  PetscCall(PetscFree2(name, scale));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -16,8 +29,7 @@ PetscErrorCode RheoTransportSteer(RheoTransport t, const RheoTransportRows *rows
   const int d = RheoTransportSize(t), c = RheoDataSetContextSize(t->target);
   RheoDFlow dflow;
   SteerFix fix = {0};
-  const char **name;
-  double *context, *scale;
+  double *context;
 
   PetscFunctionBeginUser;
   if (!t->continuous)
@@ -25,15 +37,9 @@ PetscErrorCode RheoTransportSteer(RheoTransport t, const RheoTransportRows *rows
   RheoInputCheck(!RheoDataSetConditions(t->target) || rows->condition, t->comm,
                  "the model is conditional: conditions for each row needed");
   PetscCall(SteerCreate(t->deck, t->density, &t->solve, config, &dflow));
-  PetscCall(PetscMalloc3(rows->n * c, &context, d, &name, d, &scale));
+  PetscCall(PetscMalloc1(rows->n * c, &context));
   if (c) RheoDataSetContext(t->target, rows->n, rows->condition, context);
-  if (!cost) {
-    PetscCall(Names(t, name));
-    PetscCall(RheoDFlowScale(dflow, scale));
-    PetscCall(SteerFixCreate(t->deck, config, d, name, scale, &fix));
-    fix.seed = rows->seed;
-    fix.first = rows->first;
-  }
+  PetscErrorCode code = cost ? RHEO_OK : FixOf(t, dflow, rows, config, &fix);
   if (source != rows->source) PetscCall(PetscArraycpy(source, rows->source, rows->n * d));
   const SteerProblem problem = {.n = rows->n,
                                 .d = d,
@@ -42,9 +48,10 @@ PetscErrorCode RheoTransportSteer(RheoTransport t, const RheoTransportRows *rows
                                 .around = config->around,
                                 .cost = cost ? cost : SteerFixCost,
                                 .data = cost ? data : &fix};
-  PetscCall(SteerRun(t->comm, dflow, &problem, source, x, cost_after, report));
+  if (!code) code = SteerRun(t->comm, dflow, &problem, source, x, cost_after, report);
   PetscCall(SteerFixDestroy(&fix));
-  PetscCall(PetscFree3(context, name, scale));
+  PetscCall(PetscFree(context));
   PetscCall(RheoDFlowDestroy(&dflow));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }

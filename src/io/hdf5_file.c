@@ -82,6 +82,7 @@ void RheoH5ImageCreate(const char *path, RheoH5Image *image)
                                      .udata = image};
   image->bytes = NULL;
   H5Pset_fapl_core(access, GROW, 0);
+  H5Pset_fclose_degree(access, H5F_CLOSE_STRONG); /* nothing of it is left when the image is */
   H5Pset_file_image_callbacks(access, &how);
   image->file = Create(RheoH5TemporaryPath(path), access);
 }

@@ -40,6 +40,12 @@ fi
 good plain "$rheo" sample m/model.h5 -output p
 grep -q dflow: plain.out && fail "dflow without being asked"
 between plain.out x1 sd 0.6 1.2
+good unasked "$rheo" sample m/model.h5 -dflow_fix "" -output p
+cmp plain.out unasked.out || fail "to fix nothing is not to sample plainly"
+# What no number can express is no crash
+"$rheo" sample m/model.h5 -sample_n 5 -dflow_fix "x1 = 1e30" -output none > out 2> err
+status=$?
+[ $status -eq 1 ] && [ "$(grep -c 'rheo: error:' err)" -eq 1 ] && grep -q 'none of the 5 samples' err || fail "x1 = 1e30: status $status: $(cat err)"
 good exact "$rheo" sample m/model.h5 -sample_n 10 -dflow_prior 0 -dflow_fix "x1 = 0.8, x1 + 2 * x2 = 1.8" -dflow_sd 0.001 -output e
 between exact.out x1 mean 0.799 0.801
 between exact.out x2 mean 0.499 0.501
