@@ -95,6 +95,14 @@ void RheoDensityNoise(const RheoDensityRows *rows, RheoInputKind kind, int d, in
     RheoStreamFillUniform(rows->seed, RHEO_STREAM_SAMPLE, 0, (size_t)n, index, number, (size_t)d, noise);
 }
 
+void RheoDensityStarts(const RheoDensityRows *rows, int source, int d, int64_t first, int64_t n, float *noise,
+                       double *start)
+{
+  const PetscBool uniform = (PetscBool)(source == RHEO_SOURCE_UNIFORM);
+  RheoDensityNoise(rows, uniform ? RHEO_INPUT_NOISE_UNIFORM : RHEO_INPUT_NOISE_NORMAL, d, first, n, noise);
+  for (int64_t i = 0; i < n * d; i++) start[i] = uniform ? 2 * (double)noise[i] - 1 : noise[i];
+}
+
 PetscErrorCode RheoDensitySample(RheoDensity q, const RheoDensityRows *rows, double *z, double *log_q)
 {
   PetscFunctionBeginUser;

@@ -202,16 +202,13 @@ static PetscErrorCode SamplePiece(RheoDensity q, const RheoDensityRows *rows, Pe
 {
   const Cnf *f = q->data;
   const int source = RheoCnfGetConfig(f->cnf)->source;
-  const RheoInputKind kind =
-      source == RHEO_SOURCE_UNIFORM ? RHEO_INPUT_NOISE_UNIFORM : RHEO_INPUT_NOISE_NORMAL;
   const RheoSolveRows solve = PieceFill(q, rows, p);
   RheoSolveReport report;
 
   PetscFunctionBeginUser;
   PetscCheck(source != RHEO_SOURCE_DATA, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
              "Where the source is data, samples start from rows that a density does not have");
-  RheoDensityNoise(rows, kind, q->d, 0, p->n, p->noise);
-  for (int64_t i = 0; i < p->n * q->d; i++) p->in[i] = p->noise[i];
+  RheoDensityStarts(rows, source, q->d, 0, p->n, p->noise, p->in);
   PetscCall(RheoSolverSample(f->solver, &solve, p->in, p->out, with_log_q ? p->log_q : NULL, &report));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -45,3 +45,7 @@ void RheoDensityContext(RheoDensity q, const RheoDensityRows *rows, int64_t firs
 /* noise (n, D) of the same rows, of a kind that flows and sources start from. */
 void RheoDensityNoise(const RheoDensityRows *rows, RheoInputKind kind, int d, int64_t first, int64_t n,
                       float *noise);
+/* start (n, D): where the same rows start from in a continuous flow with a source of this kind (cnf.h), normal or uniform; noise
+ * (n, D) is for it to work in. */
+void RheoDensityStarts(const RheoDensityRows *rows, int source, int d, int64_t first, int64_t n, float *noise,
+                       double *start);

@@ -48,15 +48,13 @@ static PetscErrorCode FixOf(RheoPosterior p, RheoDeck deck, const RheoSteerConfi
 /* Where RheoPosteriorSample starts. source (n, D) */
 static PetscErrorCode Starts(RheoPosterior p, uint64_t seed, int64_t n, double *source)
 {
-  const PetscBool uniform =
-      (PetscBool)(RheoCnfGetConfig(RheoDensityModel(p->density)->cnf)->source == RHEO_SOURCE_UNIFORM);
+  const int kind = RheoCnfGetConfig(RheoDensityModel(p->density)->cnf)->source;
   const RheoDensityRows rows = {.n = n, .seed = seed};
   float *noise;
 
   PetscFunctionBeginUser;
   PetscCall(PetscMalloc1(n * p->d, &noise));
-  RheoDensityNoise(&rows, uniform ? RHEO_INPUT_NOISE_UNIFORM : RHEO_INPUT_NOISE_NORMAL, p->d, 0, n, noise);
-  for (int64_t i = 0; i < n * p->d; i++) source[i] = uniform ? 2 * (double)noise[i] - 1 : noise[i];
+  RheoDensityStarts(&rows, kind, p->d, 0, n, noise, source);
   PetscCall(PetscFree(noise));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -113,15 +113,11 @@ PetscErrorCode RheoTransportSource(RheoTransport t, uint64_t seed, uint64_t firs
     PetscCall(SampleBase(t->base, seed, first, n, source));
     PetscFunctionReturn(RHEO_OK);
   }
-  const RheoObjectiveModel *model = RheoDensityModel(t->density);
-  const PetscBool uniform =
-      (PetscBool)(t->continuous && RheoCnfGetConfig(model->cnf)->source == RHEO_SOURCE_UNIFORM);
+  const int kind =
+      t->continuous ? RheoCnfGetConfig(RheoDensityModel(t->density)->cnf)->source : RHEO_SOURCE_NORMAL;
+  const RheoDensityRows rows = {.n = n, .seed = seed, .first = first};
   PetscCall(PetscMalloc1(n * d, &noise));
-  if (uniform)
-    RheoStreamFillUniform(seed, RHEO_STREAM_SAMPLE, 0, (size_t)n, NULL, first, (size_t)d, noise);
-  else
-    RheoStreamFillNormal(seed, RHEO_STREAM_SAMPLE, 0, (size_t)n, NULL, first, (size_t)d, noise);
-  for (int64_t i = 0; i < n * d; i++) source[i] = uniform ? 2 * (double)noise[i] - 1 : noise[i];
+  RheoDensityStarts(&rows, kind, d, 0, n, noise, source);
   PetscCall(PetscFree(noise));
   PetscFunctionReturn(RHEO_OK);
 }

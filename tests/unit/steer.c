@@ -272,6 +272,40 @@ static void exact_posterior(void **state)
   OK(RheoDeckDestroy(&deck));
 }
 
+/* A source that is uniform is so on both sides of zero: the flow from it has the moments of what it was trained on, here
+ * parameters that data say nothing of. */
+static void posterior_from_uniform(void **state)
+{
+  (void)state;
+  enum { ROWS = 2000, N = 2000 };
+  static double theta[D * ROWS], data[D * ROWS], drawn[D * N];
+  const double observation[D] = {0};
+  RheoDeck deck =
+      DeckOf("seed: 3\nestimator: fmpe\nprior: {a: {family: normal, mean: 1, sd: 2}, "
+             "b: {family: normal, mean: -1, sd: 0.7}}\n"
+             "cnf: {net: {type: mlp, hidden: 32, layers: 2}, time: raw, source: uniform}\n"
+             "train: {batch: 100, epochs: 60, lr: 5e-3, schedule: cosine, shards: 2, patience: 0}\n");
+  const double mean[D] = {1, -1}, sd[D] = {2, 0.7};
+  RheoPosterior p;
+  OK(RheoPosteriorCreate(deck, D, &p));
+  for (int i = 0; i < ROWS; i++) {
+    RheoStream stream = RheoStreamMake(1, RHEO_STREAM_TEST, 0, (uint64_t)i);
+    RheoPriorSample(RheoPosteriorPrior(p), &stream, theta + D * i);
+    for (int k = 0; k < D; k++) data[D * i + k] = RheoStreamNormal(&stream);
+  }
+  OK(RheoPosteriorTrain(p, ROWS, theta, data, NULL));
+  OK(RheoPosteriorSample(p, observation, 7, 0, N, drawn, NULL));
+  for (int k = 0; k < D; k++) {
+    double m = 0, v = 0;
+    for (int i = 0; i < N; i++) m += drawn[D * i + k] / N;
+    for (int i = 0; i < N; i++) v += pow(drawn[D * i + k] - m, 2) / N;
+    print_message("  mean %.3f (%.1f), sd %.3f (%.1f)\n", m, mean[k], sqrt(v), sd[k]);
+    assert_true(fabs(m - mean[k]) < 0.15 * sd[k] && fabs(sqrt(v) / sd[k] - 1) < 0.15);
+  }
+  OK(RheoPosteriorDestroy(&p));
+  OK(RheoDeckDestroy(&deck));
+}
+
 /* Parameters with priors that are far from normal. */
 static void posterior(void **state)
 {
@@ -367,6 +401,7 @@ int main(int argc, char **argv)
                                      cmocka_unit_test(conditions_and_parts),
                                      cmocka_unit_test(other_sources),
                                      cmocka_unit_test(exact_posterior),
+                                     cmocka_unit_test(posterior_from_uniform),
                                      cmocka_unit_test(posterior),
                                      cmocka_unit_test(mistakes)};
   return RUN_TESTS(argc, argv, tests);
