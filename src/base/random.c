@@ -5,7 +5,8 @@
 /* For one seed different purposes have different keys for certain, as every step is a bijection. */
 RheoStream RheoStreamMake(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t index)
 {
-  uint64_t key = RheoMix(RheoMix(seed + UINT64_C(0x9e3779b97f4a7c15)) + purpose * UINT64_C(0xd1342543de82ef95));
+  uint64_t key =
+      RheoMix(RheoMix(seed + UINT64_C(0x9e3779b97f4a7c15)) + purpose * UINT64_C(0xd1342543de82ef95));
   return (RheoStream){.key = {(uint32_t)key, (uint32_t)(key >> 32)},
                       .counter = {0, step, (uint32_t)index, (uint32_t)(index >> 32)},
                       .used = 4};

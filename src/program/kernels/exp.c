@@ -1,0 +1,3 @@
+#include "exp.h"
+
+const float RheoExpTop = 87, RheoExpBottom = -87;
