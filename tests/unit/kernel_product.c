@@ -202,6 +202,34 @@ static void number_of_rows_is_nothing(void **state)
     }
 }
 
+/* Nor a column on how many there are: few of a sum over the batch are taken one by one. */
+static void number_of_columns_is_nothing(void **state)
+{
+  enum { MOST = 70, N = 12, K = 300 };
+  static float a[K * MOST], b[K * N], before[MOST * N], c[MOST * N], few[MOST * N];
+  Product product[4];
+  (void)state;
+  for (int i = 0; i < K * N; i++) b[i] = (float)sin(i);
+  for (int i = 0; i < K * MOST; i++) a[i] = (float)cos(i * 1.7);
+  for (int i = 0; i < MOST * N; i++) before[i] = (float)sin(i * 2.3);
+  for (int p = products(product), q = product_is_fast() ? 0 : 1; q < p; q++)
+    for (int m = 1; m <= MOST; m++)
+      for (int onto = 0; onto < 2; onto++) {
+        float *own = allocate(product[q].scratch(N, K), sizeof *own);
+        memcpy(c, before, sizeof c);
+        product[q].single(1, 0, m, N, K, a, MOST, b, N, onto, c, N, own);
+        for (int n = 1; n < N; n++) {
+          memcpy(few, before, sizeof few);
+          product[q].single(1, 0, m, n, K, a, MOST, b, N, onto, few, N, own);
+          for (int i = 0; i < MOST; i++) {
+            assert_memory_equal((i < m ? c : before) + i * N, few + i * N, (size_t)n * sizeof *c);
+            assert_memory_equal(before + i * N + n, few + i * N + n, (size_t)(N - n) * sizeof *c);
+          }
+        }
+        free(own);
+      }
+}
+
 static void not_finite(void **state)
 {
   float a[6] = {1, 2, NAN, 4, 5, 6}, b[6] = {1, INFINITY, 2, 0, 3, 1}, c[4], e[4096];
@@ -242,6 +270,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(large),
       cmocka_unit_test(place_of_row_is_nothing),
       cmocka_unit_test(number_of_rows_is_nothing),
+      cmocka_unit_test(number_of_columns_is_nothing),
       cmocka_unit_test(not_finite),
       cmocka_unit_test(infinity_stays_in_its_row),
   };

@@ -35,6 +35,8 @@ enum {
 typedef REAL Vector __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 typedef REAL HalfVector __attribute__((vector_size(BYTES / 2), aligned(sizeof(REAL)), may_alias));
 
+#include "product_few_impl.h"
+
 /* ---- Packing ---- */
 
 /* How wide the panel that holds these columns is: a whole number of half vectors. */
@@ -269,87 +271,6 @@ static void block_back(int rows, int transposed, int back, const Block *it)
     memcpy(it->c + (size_t)r * it->ldc, own + r * PANEL, (size_t)back * sizeof(REAL));
 }
 
-/* ---- One row, straight from B: where there are few rows, packing would be most of the work ---- */
-
-/* `wide` vectors and perhaps a half one, constants where it is called; the last one ends with the columns. Sums run as in
- * blocks. */
-static inline __attribute__((always_inline)) void line(int wide, int half, int depth, int columns,
-                                                       const REAL *a, const REAL *b, size_t ldb, REAL *c)
-{
-  Vector sum[4];
-  HalfVector rest = {0};
-  const int last = columns - (half ? HALF : WIDTH);
-#pragma GCC unroll 4
-  for (int v = 0; v < wide; v++) sum[v] = (Vector){0};
-  for (int k = 0; k < depth; k++) {
-    const REAL s = a[k];
-#pragma GCC unroll 4
-    for (int v = 0; v < wide; v++)
-      sum[v] += s * *(const Vector *)(b + (v == wide - 1 && !half ? last : v * WIDTH));
-    if (half) rest += s * *(const HalfVector *)(b + last);
-    b += ldb;
-  }
-#pragma GCC unroll 4
-  for (int v = 0; v < wide; v++) *(Vector *)(c + (v == wide - 1 && !half ? last : v * WIDTH)) = sum[v];
-  if (half) *(HalfVector *)(c + last) = rest;
-}
-
-/* At most LONG vectors of columns, the last of which may reach back. */
-static void line_any(int depth, int columns, const REAL *a, const REAL *b, size_t ldb, REAL *c)
-{
-  const int rest = columns % WIDTH, half = rest > 0 && rest <= HALF;
-  switch (2 * (columns / WIDTH + (rest > HALF)) + half) {
-  case 8:
-    line(4, 0, depth, columns, a, b, ldb, c);
-    break;
-  case 7:
-    line(3, 1, depth, columns, a, b, ldb, c);
-    break;
-  case 6:
-    line(3, 0, depth, columns, a, b, ldb, c);
-    break;
-  case 5:
-    line(2, 1, depth, columns, a, b, ldb, c);
-    break;
-  case 4:
-    line(2, 0, depth, columns, a, b, ldb, c);
-    break;
-  case 3:
-    line(1, 1, depth, columns, a, b, ldb, c);
-    break;
-  case 2:
-    line(1, 0, depth, columns, a, b, ldb, c);
-    break;
-  default:
-    line(0, 1, depth, columns, a, b, ldb, c);
-    break;
-  }
-}
-
-enum { FEW_ROWS = 4, LONG = 4 * WIDTH };
-
-/* Whether half a vector lies within B, and C is written, not added to. */
-static int is_direct(int ta, int tb, int m, int n, int k, int accumulate)
-{
-  return m <= FEW_ROWS && !ta && !tb && !accumulate && n >= HALF && k <= DEPTH;
-}
-
-static void direct(int m, int n, int k, const REAL *a, size_t lda, const REAL *b, size_t ldb, REAL *c,
-                   size_t ldc)
-{
-  for (int i = 0; i < m; i++)
-    for (int j = 0, columns; j < n; j += columns) {
-      columns = n - j < LONG ? n - j : LONG;
-      if (n - j > LONG && n - j < LONG + WIDTH) columns = LONG / 2; /* the last ones can reach back */
-      if (n - j > HALF && n - j < WIDTH) columns = HALF;
-      if (n - j < HALF) { /* what a half vector before left over */
-        line_any(k, HALF, a + (size_t)i * lda, b + n - HALF, ldb, c + (size_t)i * ldc + n - HALF);
-        break;
-      }
-      line_any(k, columns, a + (size_t)i * lda, b + j, ldb, c + (size_t)i * ldc + j);
-    }
-}
-
 /* ---- All rows over all panels ---- */
 
 typedef struct {
@@ -458,8 +379,12 @@ size_t WIDE(product_scratch)(int n, int k)
 void WIDE(product)(int ta, int tb, int m, int n, int k, const REAL *a, int lda, const REAL *b, int ldb,
                    int accumulate, REAL *c, int ldc, REAL *scratch)
 {
-  if (is_direct(ta, tb, m, n, k, accumulate)) {
-    direct(m, n, k, a, (size_t)lda, b, (size_t)ldb, c, (size_t)ldc);
+  if (is_few_rows(ta, tb, m, n, k, accumulate)) {
+    few_rows(m, n, k, a, (size_t)lda, b, (size_t)ldb, c, (size_t)ldc);
+    return;
+  }
+  if (is_few_columns(ta, tb, m, n)) {
+    few_columns(m, n, k, a, (size_t)lda, b, (size_t)ldb, accumulate, c, (size_t)ldc);
     return;
   }
   for (int j = 0; j < n; j += COLUMNS)
