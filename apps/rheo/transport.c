@@ -299,8 +299,9 @@ PetscErrorCode TransportLogprob(Run *run)
   PetscCall(RheoTransportEstimateLogProb(model, &rows, x, log_prob, error, NULL));
   PetscCall(CheckArrived(run, "points", n, RheoSummarize(n, 1, log_prob, 0).n));
   PetscCall(LogprobErrors(run, n, log_prob, error, &estimated));
-  PetscCall(TransportWrite(run, model, "logprob", n, x, log_prob, estimated ? error : NULL, NULL, condition,
-                           NULL, RunPath(run, "logprob.h5")));
+  const TransportPoints points = {
+      .n = n, .x = x, .log_prob = log_prob, .error = estimated ? error : NULL, .condition = condition};
+  PetscCall(TransportWrite(run, model, "logprob", &points, RunPath(run, "logprob.h5")));
   PrintLogprob(&yaml, n, log_prob, estimated ? error : NULL);
   RheoYamlText(&yaml, "file", RunPath(run, "logprob.h5"));
   PetscCall(PetscFree3(log_prob, error, condition));

@@ -5,8 +5,13 @@
 /* DIR/samples.h5 and the summary on yaml. Collective. */
 PetscErrorCode TransportDraw(Run *run, RheoTransport model, RheoYaml *yaml);
 
-/* A table of points x (n, D) with what belongs to them, on every rank: blocks parameters (x), log_prob, standard_error, source,
- * condition and misfit; each but the first two may be NULL. Collective. */
-PetscErrorCode TransportWrite(Run *run, RheoTransport model, const char *verb, int64_t n, double *x,
-                              double *log_prob, double *error, double *source, double *condition,
-                              double *misfit, const char *path);
+/* Points of a model and what belongs to them. x (n, D), log_prob (n) and condition (n, conditions of the target) are there, the
+ * others may be NULL: standard errors of log_prob (n), what the points started from (n, D), misfits of steered ones (n). */
+typedef struct {
+  int64_t n;
+  double *x, *log_prob, *error, *source, *condition, *misfit;
+} TransportPoints;
+
+/* A table of them, the same on every rank, one block each. Collective. */
+PetscErrorCode TransportWrite(Run *run, RheoTransport model, const char *verb, const TransportPoints *points,
+                              const char *path);

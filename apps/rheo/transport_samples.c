@@ -10,9 +10,8 @@ const RheoKey TransportSampleKeys[] = {
     {0}};
 
 typedef struct {
-  int64_t n, failed; /* that arrived, and that did not */
-  double *source, *condition, *x, *log_prob;
-  double *misfit; /* of steered samples; NULL otherwise */
+  TransportPoints points; /* that arrived */
+  int64_t failed;
   RheoSteerReport steer;
 } Drawn;
 
@@ -20,23 +19,26 @@ typedef struct {
 static PetscErrorCode Steer(RheoTransport model, const RheoTransportRows *rows, const RheoSteerConfig *config,
                             Drawn *s)
 {
+  TransportPoints *p = &s->points;
+
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(s->n, &s->misfit));
-  PetscCall(RheoTransportSteer(model, rows, config, NULL, NULL, s->source, NULL, s->misfit, &s->steer));
+  PetscCall(PetscMalloc1(p->n, &p->misfit));
+  PetscCall(RheoTransportSteer(model, rows, config, NULL, NULL, p->source, NULL, p->misfit, &s->steer));
   PetscFunctionReturn(RHEO_OK);
 }
 
 /* Samples that could not be steered are lost, though where they started can be followed by a solve of another kind. */
-static void LoseUnsteered(const Drawn *s, int d)
+static void LoseUnsteered(const TransportPoints *p, int d)
 {
-  for (int64_t i = 0; i < s->n; i++)
-    for (int k = 0; k < d && isnan(s->misfit[i]); k++) s->x[i * d + k] = NAN;
+  for (int64_t i = 0; i < p->n; i++)
+    for (int k = 0; k < d && isnan(p->misfit[i]); k++) p->x[i * d + k] = NAN;
 }
 
 static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
 {
   RheoDataSet target = RheoTransportTarget(model);
   const int d = RheoTransportSize(model), m = RheoDataSetConditions(target);
+  TransportPoints *p = &s->points;
   TransportSampleConfig config;
   RheoSteerConfig steer;
   RheoRunConfig seed;
@@ -51,45 +53,46 @@ static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
   if (config.condition.n && config.condition.n != m)
     PetscCall(RheoDeckReject(run->deck, "sample.condition", "has %d numbers, the model has %d conditions",
                              config.condition.n, m));
-  *s = (Drawn){.n = count.n};
-  PetscCall(PetscMalloc4(s->n * d, &s->source, s->n * m, &s->condition, s->n * d, &s->x, s->n, &s->log_prob));
+  *s = (Drawn){.points = {.n = count.n}};
+  PetscCall(PetscMalloc4(p->n * d, &p->source, p->n * m, &p->condition, p->n * d, &p->x, p->n, &p->log_prob));
   if (m && !config.condition.n) {
     PetscCall(RheoDataSetRead(target));
-    PetscCall(RheoDataSetTest(target, 0, s->n, s->x, s->condition));
+    PetscCall(RheoDataSetTest(target, 0, p->n, p->x, p->condition));
   }
-  for (int64_t i = 0; i < s->n; i++)
-    for (int k = 0; k < config.condition.n; k++) s->condition[i * m + k] = config.condition.v[k];
-  PetscCall(RheoTransportSource(model, (uint64_t)seed.seed, 0, s->n, s->source));
-  const RheoTransportRows rows = {s->n, s->source, s->condition, (uint64_t)seed.seed, 0};
+  for (int64_t i = 0; i < p->n; i++)
+    for (int k = 0; k < config.condition.n; k++) p->condition[i * m + k] = config.condition.v[k];
+  PetscCall(RheoTransportSource(model, (uint64_t)seed.seed, 0, p->n, p->source));
+  const RheoTransportRows rows = {p->n, p->source, p->condition, (uint64_t)seed.seed, 0};
   if (steers) PetscCall(Steer(model, &rows, &steer, s));
   const PetscBool density = (PetscBool)(config.log_prob && RheoTransportHasLogProb(model));
-  PetscCall(RheoTransportSample(model, &rows, NULL, s->x, density ? s->log_prob : NULL, NULL));
-  for (int64_t i = 0; !density && i < s->n; i++) s->log_prob[i] = NAN;
-  if (steers) LoseUnsteered(s, d);
-  s->n = DropLost(count.n, steers ? 5 : 4, (const int[]){d, 1, d, m, 1},
-                  (double *const[]){s->x, s->log_prob, s->source, s->condition, s->misfit});
-  s->failed = count.n - s->n;
-  PetscCall(CheckArrived(run, "samples", count.n, s->n));
+  PetscCall(RheoTransportSample(model, &rows, NULL, p->x, density ? p->log_prob : NULL, NULL));
+  for (int64_t i = 0; !density && i < p->n; i++) p->log_prob[i] = NAN;
+  if (steers) LoseUnsteered(p, d);
+  p->n = DropLost(count.n, steers ? 5 : 4, (const int[]){d, 1, d, m, 1},
+                  (double *const[]){p->x, p->log_prob, p->source, p->condition, p->misfit});
+  s->failed = count.n - p->n;
+  PetscCall(CheckArrived(run, "samples", count.n, p->n));
   PetscFunctionReturn(RHEO_OK);
 }
 
 static PetscErrorCode DrawnFree(Drawn *s)
 {
+  TransportPoints *p = &s->points;
+
   PetscFunctionBeginUser;
-  PetscCall(PetscFree4(s->source, s->condition, s->x, s->log_prob));
-  PetscCall(PetscFree(s->misfit));
+  PetscCall(PetscFree4(p->source, p->condition, p->x, p->log_prob));
+  PetscCall(PetscFree(p->misfit));
   PetscFunctionReturn(RHEO_OK);
 }
 
-PetscErrorCode TransportWrite(Run *run, RheoTransport model, const char *verb, int64_t n, double *x,
-                              double *log_prob, double *error, double *source, double *condition,
-                              double *misfit, const char *path)
+PetscErrorCode TransportWrite(Run *run, RheoTransport model, const char *verb, const TransportPoints *points,
+                              const char *path)
 {
   static const char *const log_prob_name[] = {"log_prob"}, *const error_name[] = {"standard_error"},
                            *const misfit_name[] = {"misfit"};
   RheoDataSet target = RheoTransportTarget(model);
   const int d = RheoTransportSize(model), m = RheoDataSetConditions(target);
-  RheoTable table = {.kind = "samples", .verb = verb, .n = n};
+  RheoTable table = {.kind = "samples", .verb = verb, .n = points->n};
   const char **name, **condition_name, **source_name;
   char text[256];
 
@@ -102,23 +105,24 @@ PetscErrorCode TransportWrite(Run *run, RheoTransport model, const char *verb, i
   }
   for (int k = 0; k < m; k++) condition_name[k] = RheoDataSetConditionName(target, k);
   PetscCall(RheoDeckGetText(run->deck, &table.deck));
-  RheoRange(run->comm, n, &table.begin, &table.end);
+  RheoRange(run->comm, points->n, &table.begin, &table.end);
   const int64_t at = table.begin;
-  table.block[table.n_blocks++] = (RheoBlock){"parameters", d, RHEO_STORE_DOUBLE, name, NULL, x + at * d};
   table.block[table.n_blocks++] =
-      (RheoBlock){"log_prob", 1, RHEO_STORE_DOUBLE, log_prob_name, NULL, log_prob + at};
-  if (error)
+      (RheoBlock){"parameters", d, RHEO_STORE_DOUBLE, name, NULL, points->x + at * d};
+  table.block[table.n_blocks++] =
+      (RheoBlock){"log_prob", 1, RHEO_STORE_DOUBLE, log_prob_name, NULL, points->log_prob + at};
+  if (points->error)
     table.block[table.n_blocks++] =
-        (RheoBlock){"standard_error", 1, RHEO_STORE_DOUBLE, error_name, NULL, error + at};
-  if (source)
+        (RheoBlock){"standard_error", 1, RHEO_STORE_DOUBLE, error_name, NULL, points->error + at};
+  if (points->source)
     table.block[table.n_blocks++] =
-        (RheoBlock){"source", d, RHEO_STORE_DOUBLE, source_name, NULL, source + at * d};
+        (RheoBlock){"source", d, RHEO_STORE_DOUBLE, source_name, NULL, points->source + at * d};
   if (m)
     table.block[table.n_blocks++] =
-        (RheoBlock){"condition", m, RHEO_STORE_DOUBLE, condition_name, NULL, condition + at * m};
-  if (misfit)
+        (RheoBlock){"condition", m, RHEO_STORE_DOUBLE, condition_name, NULL, points->condition + at * m};
+  if (points->misfit)
     table.block[table.n_blocks++] =
-        (RheoBlock){"misfit", 1, RHEO_STORE_DOUBLE, misfit_name, NULL, misfit + at};
+        (RheoBlock){"misfit", 1, RHEO_STORE_DOUBLE, misfit_name, NULL, points->misfit + at};
   PetscCall(RheoTableWrite(run->comm, path, &table));
   PetscCall(PetscFree3(name, condition_name, source_name));
   PetscFunctionReturn(RHEO_OK);
@@ -133,14 +137,15 @@ PetscErrorCode TransportDraw(Run *run, RheoTransport model, RheoYaml *yaml)
   PetscFunctionBeginUser;
   PetscCall(Draw(run, model, &s));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
-  PetscCall(TransportWrite(run, model, "sample", s.n, s.x, s.log_prob, NULL,
-                           RheoTransportIsContinuous(model) ? s.source : NULL, s.condition, s.misfit,
-                           RunPath(run, "samples.h5")));
+  TransportPoints written = s.points;
+  if (!RheoTransportIsContinuous(model)) written.source = NULL;
+  PetscCall(TransportWrite(run, model, "sample", &written, RunPath(run, "samples.h5")));
   RheoYamlOpen(yaml, "samples");
-  for (int k = 0; k < d; k++) PrintSummary(yaml, RheoDataSetName(target, k), RheoSummarize(s.n, d, s.x, k));
+  for (int k = 0; k < d; k++)
+    PrintSummary(yaml, RheoDataSetName(target, k), RheoSummarize(s.points.n, d, s.points.x, k));
   RheoYamlClose(yaml);
   if (s.failed) RheoYamlInt(yaml, "failed", s.failed);
-  if (s.misfit) PrintSteer(yaml, &s.steer);
+  if (s.points.misfit) PrintSteer(yaml, &s.steer);
   PetscCall(DrawnFree(&s));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -5,6 +5,18 @@
 #include <stdio.h>
 #include <unistd.h>
 
+int RheoWriteAll(int file, const void *bytes, size_t n)
+{
+  for (const char *at = bytes; n;) {
+    const ssize_t written = write(file, at, n);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return written ? errno : ENOSPC;
+    at += written;
+    n -= (size_t)written;
+  }
+  return 0;
+}
+
 int RheoFlushFolderOf(const char *path)
 {
   char folder[4096];

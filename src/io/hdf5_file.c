@@ -91,14 +91,7 @@ void RheoH5ImageCreate(const char *path, RheoH5Image *image)
 static int WriteBytes(const char *path, const char *from, size_t n)
 {
   const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-  int error = file < 0 ? errno : 0;
-  while (n > 0 && !error) {
-    const ssize_t written = write(file, from, n);
-    if (written < 0 && errno != EINTR) error = errno;
-    if (written < 0) continue;
-    from += written;
-    n -= (size_t)written;
-  }
+  int error = file < 0 ? errno : RheoWriteAll(file, from, n);
   if (file >= 0 && close(file) && !error) error = errno;
   if (file >= 0 && error) unlink(path); /* what fits would fill the disk */
   return error;

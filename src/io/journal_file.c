@@ -194,18 +194,6 @@ void JournalReaderClose(JournalReader *reader)
 }
 
 /* ---- Writing ---- */
-static PetscBool WriteAll(int file, const void *from, size_t size)
-{
-  for (const char *at = from; size;) {
-    const ssize_t n = write(file, at, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return PETSC_FALSE;
-    at += n;
-    size -= (size_t)n;
-  }
-  return PETSC_TRUE;
-}
-
 static PetscBool CreateFile(RheoJournal j, int rank)
 {
   char path[PETSC_MAX_PATH_LEN];
@@ -217,7 +205,8 @@ static PetscBool CreateFile(RheoJournal j, int rank)
   j->file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
   if (j->file < 0) return PETSC_FALSE;
   head[3] = HeadChecksum(head);
-  return (PetscBool)(WriteAll(j->file, head, sizeof head) && !(errno = RheoFlushFolderOf(path)));
+  return (PetscBool)(!(errno = RheoWriteAll(j->file, head, sizeof head)) &&
+                     !(errno = RheoFlushFolderOf(path)));
 }
 
 PetscErrorCode RheoJournalAppend(RheoJournal j, int64_t first, int64_t n, const void *rows)
@@ -229,9 +218,9 @@ PetscErrorCode RheoJournalAppend(RheoJournal j, int64_t first, int64_t n, const 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(j->comm, &rank));
   head[3] = HeadChecksum(head);
-  const PetscBool written =
-      (PetscBool)((j->file >= 0 || CreateFile(j, rank)) && WriteAll(j->file, head, sizeof head) &&
-                  WriteAll(j->file, rows, size) && !fsync(j->file));
+  const PetscBool written = (PetscBool)((j->file >= 0 || CreateFile(j, rank)) &&
+                                        !(errno = RheoWriteAll(j->file, head, sizeof head)) &&
+                                        !(errno = RheoWriteAll(j->file, rows, size)) && !fsync(j->file));
   RheoInputCheck(written, PETSC_COMM_SELF, "%s: cannot be written: %s", j->folder, strerror(errno));
   PetscFunctionReturn(RHEO_OK);
 }
