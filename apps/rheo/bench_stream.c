@@ -86,6 +86,7 @@ static PetscErrorCode Compress(MPI_Comm comm, const char *path, const char *pack
              packed);
     *done = (PetscBool)(system(command) == 0);
   }
+  PetscCall(BenchWait(comm));
   PetscCallMPI(MPI_Bcast(done, 1, MPIU_BOOL, 0, comm));
   if (!*done) RheoLog(comm, RHEO_LOG_WARNING, "bench stream: h5repack does not run, so no compressed rows");
   PetscFunctionReturn(RHEO_OK);
