@@ -216,6 +216,8 @@ PetscErrorCode RheoAdjointBackward(RheoAdjoint adjoint, double *dz, const double
   PetscFunctionBeginUser;
   PetscCheck(adjoint->n > 0, PETSC_COMM_SELF, PETSC_ERR_ORDER,
              "There is no forward solve to go back along, or it failed, or was gone back along before");
+  PetscCheck(!dvalues || !f->fixed, PETSC_COMM_SELF, PETSC_ERR_ARG_WRONGSTATE,
+             "This adjoint was made for parameters that stay");
   if (dcontext && f->c) {
     memset(adjoint->dcontext, 0, n_context * sizeof *dcontext);
     adjoint->now.dcontext = adjoint->dcontext;

@@ -18,6 +18,7 @@ typedef struct {
   RheoSolveConfig solve;
   int64_t checkpoints; /* states kept of a solve with fixed steps; 0: all stages of all steps */
   PetscBool log_det;   /* integrate the divergence (solve.divergence, probes) */
+  PetscBool fixed;     /* the parameters stay: dvalues is always NULL, which makes the way back cheaper */
   /* Weights of regularisers: integrals over |dt| of */
   double kinetic;  /* |v|^2 (Finlay et al. 2020, RNODE) */
   double l1;       /* |v_1| + ... + |v_D| */

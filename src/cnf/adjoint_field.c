@@ -85,7 +85,7 @@ static PetscErrorCode CompilePull(RheoAdjointField *field, RheoCnf cnf, RheoPara
   x[1] = r.context;
   rx_vjp(sum, RHEO_NONE, field->c ? 2 : 1, x, dx);
   Keep(out, &n, dx[0]);
-  Keep(out, &n, rx_grad_params(sum, params));
+  if (!field->fixed) Keep(out, &n, rx_grad_params(sum, params));
   if (field->c) Keep(out, &n, dx[1]);
   Keep(out, &n, r.div);
   Keep(out, &n, r.pen);
@@ -116,6 +116,7 @@ PetscErrorCode RheoAdjointFieldCreate(RheoCnf cnf, RheoParams params, const char
   field->d = RheoCnfFeatures(cnf);
   field->c = RheoCnfContext(cnf);
   field->log_det = config->log_det;
+  field->fixed = config->fixed;
   field->penalty = RheoAdjointHasPenalty(config);
   field->single = (PetscBool)(config->solve.precision == RHEO_SOLVE_SINGLE);
   if (config->solve.divergence != RHEO_DIVERGENCE_EXACT && (config->log_det || config->jacobian > 0))
@@ -293,7 +294,7 @@ void RheoAdjointFieldPull(RheoAdjointField *field, double sign, double t, const 
     if (field->penalty) Load(field, block, 1, dpen + first, field->dpen);
     if (field->penalty) in[n++] = field->dpen;
     out[m++] = field->dz;
-    out[m++] = field->dparams;
+    if (!field->fixed) out[m++] = field->dparams;
     if (c) out[m++] = field->dc;
     if (field->log_det) out[m++] = field->div;
     if (field->penalty) out[m++] = field->pen;

@@ -26,7 +26,7 @@ PetscBool RheoAdjointHasPenalty(const RheoAdjointConfig *config);
 typedef struct {
   int rows, block, n_blocks; /* rows is a multiple of block: what plans are compiled for */
   int d, c, noise;           /* widths; noise: probes times D, 0 where nothing is drawn */
-  PetscBool log_det, penalty, single;
+  PetscBool log_det, penalty, single, fixed;
   int n_integrals;
   size_t n_params, n_z;      /* n_z: rows D */
   RheoPlan rate, full, pull; /* of z alone; of z and integrals; products with derivatives */

@@ -206,7 +206,8 @@ PetscErrorCode RheoDFlowCreate(RheoCnf cnf, RheoParams params, const char *scope
                                const RheoDFlowConfig *config, int64_t n, RheoDFlow *dflow)
 {
   const size_t n_values = RheoParamsSize(params);
-  const RheoAdjointConfig adjoint = {.solve = config->solve, .checkpoints = config->checkpoints};
+  const RheoAdjointConfig adjoint = {
+      .solve = config->solve, .checkpoints = config->checkpoints, .fixed = PETSC_TRUE};
   RheoDFlow p;
 
   PetscFunctionBeginUser;

@@ -321,7 +321,7 @@ static PetscErrorCode PointCreate(RheoDensityPoint point)
   RheoDensity q = point->q;
   const Cnf *f = q->data;
   const size_t n = RheoParamsSize(q->params);
-  RheoAdjointConfig config = {.solve = f->config, .log_det = PETSC_TRUE};
+  RheoAdjointConfig config = {.solve = f->config, .log_det = PETSC_TRUE, .fixed = PETSC_TRUE};
   Point *p;
 
   PetscFunctionBeginUser;

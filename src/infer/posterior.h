@@ -90,8 +90,8 @@ int RheoPosteriorOneSample(RheoPosteriorOne one, const double *x, uint64_t seed,
                            double *theta, double *log_prob);
 int RheoPosteriorOneLogProb(RheoPosteriorOne one, const double *x, const double *theta, double *log_prob);
 
-/* The maximum of q(theta | x), by TAO's LMVM over normal scores in double precision, from the best of
- * 1000 samples (as many as RheoDensityHills says). Scores stay within 8. Options -tao_*. Not collective; the same on
+/* The maximum of q(theta | x), by TAO's BLMVM over normal scores in double precision, from the best of
+ * 1000 samples (as many as RheoDensityHills says). Scores stay among those of the samples. Options -tao_*. Not collective; the same on
  * every rank. */
 PetscErrorCode RheoPosteriorMap(RheoPosterior posterior, const double *x, uint64_t seed, double *theta,
                                 double *log_prob);

@@ -469,6 +469,41 @@ static void TestFailure(void **state)
   CnfCaseDestroy(&c);
 }
 
+/* Parameters that stay change no other derivative, and nobody gets one of theirs. */
+static void TestParametersStay(void **state)
+{
+  RheoAdjointConfig config = {.solve = fixed, .log_det = PETSC_TRUE, .kinetic = 0.3};
+  double there[ROWS * D], dcontext[ROWS * C];
+  RheoSolveStatus status;
+  Problem p;
+  CnfCase c;
+  (void)state;
+  CnfCaseCreate(deck, D, C, 1, &c);
+  for (int stay = 0; stay < 2; stay++) {
+    double z[ROWS * D], dz[ROWS * D], ones[ROWS];
+    config.fixed = (PetscBool)stay;
+    ProblemCreate(&c, &config, 0, 1, &p);
+    memcpy(z, p.z, sizeof z);
+    OK(RheoAdjointForward(p.adjoint, c.values, ROWS, 0, 1, z, p.context, NULL, NULL, NULL, &status));
+    for (int i = 0; i < ROWS * D; i++) dz[i] = 1 + 0.1 * i;
+    for (int r = 0; r < ROWS; r++) ones[r] = 1;
+    if (stay) {
+      RheoErrorSetQuiet(PETSC_TRUE);
+      assert_int_equal(RheoAdjointBackward(p.adjoint, dz, ones, ones, NULL, p.dvalues),
+                       PETSC_ERR_ARG_WRONGSTATE);
+      RheoErrorSetQuiet(PETSC_FALSE);
+    }
+    OK(RheoAdjointBackward(p.adjoint, dz, ones, ones, stay ? p.dcontext : dcontext, NULL));
+    if (stay) {
+      assert_memory_equal(dz, there, sizeof dz);
+      assert_memory_equal(p.dcontext, dcontext, sizeof dcontext);
+    }
+    memcpy(there, dz, sizeof dz);
+    ProblemDestroy(&p);
+  }
+  CnfCaseDestroy(&c);
+}
+
 static void TestMistakes(void **state)
 {
   RheoAdjointConfig config = {.solve = fixed};
@@ -502,6 +537,7 @@ int main(int argc, char **argv)
                                      cmocka_unit_test(TestFewerRows),
                                      cmocka_unit_test(TestSingle),
                                      cmocka_unit_test(TestFailure),
+                                     cmocka_unit_test(TestParametersStay),
                                      cmocka_unit_test(TestMistakes)};
   return RUN_TESTS(argc, argv, tests);
 }

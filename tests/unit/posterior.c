@@ -340,7 +340,7 @@ static void MaximumIsOne(void **state)
     Trained(priors[i], "", &p, &deck);
     const int d = RheoPosteriorSize(p);
     OK(RheoPosteriorMap(p, Observed, 4, top, &log_top));
-    for (int k = 0; k < d; k++) assert_true(fabs(RheoPriorToNormal(p->prior, k, top[k])) < 8.01);
+    for (int k = 0; k < d; k++) assert_true(fabs(RheoPriorToNormal(p->prior, k, top[k])) < 6);
     assert_true(isfinite(log_top));
     if (strstr(priors[i], "gamma") ||
         strstr(priors[i], "log_uniform")) { /* densest at a bound, without limit */
