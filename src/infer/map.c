@@ -7,8 +7,9 @@
 typedef struct {
   RheoPosterior p;
   RheoDensityPoint point;
-  double first, best; /* what is minimised, at the start and at the last step that led on */
-  int idle;           /* steps since then */
+  double *lower, *upper; /* (D) where scores may be */
+  double first, best;    /* what is minimised, at the start and at the last step that led on */
+  int idle;              /* steps since then */
 } Maximum;
 
 /* The score of a parameter next to a bound may be infinite: where its digits end, not where it was drawn. */
@@ -21,6 +22,7 @@ static PetscErrorCode Objective(Tao tao, Vec scores, PetscReal *f, Vec g, void *
   const double step = 1e-5;
   Maximum *m = data;
   RheoPosterior p = m->p;
+  PetscBool within = PETSC_TRUE;
   const PetscScalar *z;
   PetscScalar *out;
   double log_q;
@@ -31,6 +33,8 @@ static PetscErrorCode Objective(Tao tao, Vec scores, PetscReal *f, Vec g, void *
   PetscCall(VecGetArrayWrite(g, &out));
   PetscCall(RheoDensityPointEvaluate(m->point, z, &log_q, out));
   for (int k = 0; k < p->d; k++) {
+    /* Of a type of TAO's that minds no bounds (-tao_type). */
+    if (z[k] < m->lower[k] - step || z[k] > m->upper[k] + step) within = PETSC_FALSE;
     log_q += RheoPosteriorBeyond(p, k, z[k]);
     out[k] = -out[k] -
              (RheoPosteriorBeyond(p, k, z[k] + step) - RheoPosteriorBeyond(p, k, z[k] - step)) / (2 * step);
@@ -38,6 +42,7 @@ static PetscErrorCode Objective(Tao tao, Vec scores, PetscReal *f, Vec g, void *
   }
   PetscCall(VecRestoreArrayWrite(g, &out));
   PetscCall(VecRestoreArrayRead(scores, &z));
+  if (!within) log_q = -INFINITY;
   if (isnan(m->first) && isfinite(log_q)) m->first = -log_q;
   /* Where nothing is finite the line search must see a wall, but not so high that what it interpolates is no step at all. */
   *f = isfinite(log_q) ? -log_q : isnan(m->first) ? 1e30 : 10 * (1 + fabs(m->first));
@@ -148,12 +153,12 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   Tao tao;
   Vec scores;
   float *context;
-  double *starts, *lower, *upper, top = -INFINITY;
+  double *starts, top = -INFINITY;
 
   PetscFunctionBeginUser;
   PetscCall(RheoEventBegin(RHEO_EVENT_MAP));
-  PetscCall(PetscMalloc3(n * p->d, &starts, p->d, &lower, p->d, &upper));
-  PetscCall(Starts(p, x, seed, n, starts, lower, upper)); /* looks at x, too */
+  PetscCall(PetscMalloc3(n * p->d, &starts, p->d, &m.lower, p->d, &m.upper));
+  PetscCall(Starts(p, x, seed, n, starts, m.lower, m.upper)); /* looks at x, too */
   PetscCall(PetscMalloc1(p->c, &context));
   RheoPosteriorTransformData(p, 1, x, context);
   PetscCall(RheoDensityPointCreate(p->density, context, &m.point));
@@ -162,7 +167,7 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   PetscCall(TaoSetType(tao, TAOBLMVM));
   PetscCall(TaoSetSolution(tao, scores));
   PetscCall(TaoSetObjectiveAndGradient(tao, NULL, Objective, &m));
-  PetscCall(SetBounds(tao, p->d, lower, upper));
+  PetscCall(SetBounds(tao, p->d, m.lower, m.upper));
   PetscCall(TaoSetConvergenceTest(tao, Converged, &m));
   PetscCall(TaoSetTolerances(tao, 1e-6, 1e-8, 0));
   PetscCall(TaoSetMaximumIterations(tao, 500));
@@ -174,7 +179,7 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   PetscCall(VecDestroy(&scores));
   PetscCall(RheoDensityPointDestroy(&m.point));
   PetscCall(PetscFree(context));
-  PetscCall(PetscFree3(starts, lower, upper));
+  PetscCall(PetscFree3(starts, m.lower, m.upper));
   PetscCall(RheoEventEnd(RHEO_EVENT_MAP));
   PetscFunctionReturn(RHEO_OK);
 }
