@@ -1,56 +1,17 @@
-#include "reduce.h"
 #include "base_impl.h"
 #include "memory.h"
-#include "shared.h"
+#include "reduce_impl.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A node of the tree and its sum; or, for the last one of a rank, the sums of its two halves. */
-typedef struct {
-  int first, end;
-  float *sum;
-  const float *rest; /* NULL where sum is all of it */
-} Subtree;
-
-typedef struct {
-  Subtree *entries;
-  int n;
-} Stack;
-
-struct RheoReduce_ {
-  MPI_Comm comm;
-  int rank, size, n_shards, first, end;
-  size_t n, begin_slice, end_slice;
-  int *counts, *offsets;       /* of every rank's slice, in elements */
-  int *blocks, *block_offsets; /* of every rank's sums over blocks and its wish, in numbers */
-  int n_subtrees;              /* of all ranks together: what is exchanged, in the order of shards */
-  int *subtree_first, *subtree_end, *subtree_rank;
-  Stack stack;       /* of this rank; the sum of its entry k is in buffer k */
-  int n_buffers;     /* of this rank: as many as the stack is high at most */
-  float **buffer;    /* made when they are needed */
-  PetscBool lent;    /* by RheoReduceGetBuffer */
-  RheoShared shared; /* NULL: messages. A rank's slice for Allgather, then its subtrees' sums for Finish */
-  float *received;   /* (n_subtrees, slice); messages only */
-  MPI_Request *requests;
-  double *gathered; /* for scalars and blocks */
-  size_t gathered_size;
-};
-
 /* ---- The tree ---- */
-static int SplitAt(int first, int end)
-{
-  int half = 1;
-  while (2 * half < end - first) half *= 2;
-  return first + half;
-}
-
 /* Whether [first, middle) and [middle, end) are the two halves of a node. */
 static PetscBool AreSiblings(int n_shards, int first, int middle, int end)
 {
   int a = 0, b = n_shards;
   while (b - a > end - first) {
-    int split = SplitAt(a, b);
+    int split = RheoShardSplit(a, b);
     if (end <= split)
       b = split;
     else if (first >= split)
@@ -58,7 +19,7 @@ static PetscBool AreSiblings(int n_shards, int first, int middle, int end)
     else
       return PETSC_FALSE;
   }
-  return a == first && b == end && SplitAt(a, b) == middle ? PETSC_TRUE : PETSC_FALSE;
+  return a == first && b == end && RheoShardSplit(a, b) == middle ? PETSC_TRUE : PETSC_FALSE;
 }
 
 static void AddTo(size_t n, float *restrict left, const float *restrict right)
@@ -401,66 +362,5 @@ PetscErrorCode RheoReduceAllgather(RheoReduce reduce, const float *slice, float 
   } else
     PetscCallMPI(MPI_Allgatherv(in_place ? MPI_IN_PLACE : slice, reduce->counts[reduce->rank], MPI_FLOAT,
                                 full, reduce->counts, reduce->offsets, MPI_FLOAT, reduce->comm));
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static PetscErrorCode GrowGathered(RheoReduce r, size_t n)
-{
-  PetscFunctionBeginUser;
-  if (n <= r->gathered_size) PetscFunctionReturn(RHEO_OK);
-  free(r->gathered);
-  r->gathered = malloc(n * sizeof *r->gathered);
-  r->gathered_size = r->gathered ? n : 0;
-  PetscCheck(r->gathered, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %zu numbers", n);
-  PetscFunctionReturn(RHEO_OK);
-}
-
-static double TreeSum(const double *values, int stride, int first, int end)
-{
-  if (end - first == 1) return values[(size_t)first * (size_t)stride];
-  int split = SplitAt(first, end);
-  return TreeSum(values, stride, first, split) + TreeSum(values, stride, split, end);
-}
-
-PetscErrorCode RheoReduceScalars(RheoReduce reduce, int n, const double *values, double *sums)
-{
-  RheoReduce r = reduce;
-  int *counts, *offsets;
-  PetscFunctionBeginUser;
-  PetscCall(GrowGathered(r, (size_t)r->n_shards * (size_t)n));
-  PetscCall(PetscMalloc2((size_t)r->size, &counts, (size_t)r->size, &offsets));
-  for (int rank = 0; rank < r->size; ++rank) {
-    int64_t first, end;
-    RheoRangeOf(rank, r->size, r->n_shards, &first, &end);
-    offsets[rank] = (int)first * n;
-    counts[rank] = (int)(end - first) * n;
-  }
-  PetscCallMPI(
-      MPI_Allgatherv(values, counts[r->rank], MPI_DOUBLE, r->gathered, counts, offsets, MPI_DOUBLE, r->comm));
-  PetscCall(PetscFree2(counts, offsets));
-  for (int i = 0; i < n; ++i) sums[i] = TreeSum(r->gathered + i, n, 0, r->n_shards);
-  PetscFunctionReturn(RHEO_OK);
-}
-
-/* What a rank sends is its blocks and then its wish: `blocks` and `block_offsets` have room for it. */
-PetscErrorCode RheoReduceBlocks(RheoReduce reduce, const double *partial, double wish, double *sum,
-                                double *most)
-{
-  RheoReduce r = reduce;
-  PetscFunctionBeginUser;
-  int last = r->size - 1, n = r->blocks[r->rank] - 1;
-  PetscCall(GrowGathered(r, (size_t)(r->block_offsets[last] + r->blocks[last])));
-  double *mine = r->gathered + r->block_offsets[r->rank];
-  PetscCall(PetscArraycpy(mine, partial, (size_t)n)); /* a short vector leaves some ranks none */
-  mine[n] = wish;
-  PetscCallMPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, r->gathered, r->blocks, r->block_offsets,
-                              MPI_DOUBLE, r->comm));
-  *sum = 0;
-  *most = wish;
-  for (int rank = 0; rank < r->size; ++rank) {
-    const double *of = r->gathered + r->block_offsets[rank];
-    for (int i = 0; i < r->blocks[rank] - 1; ++i) *sum += of[i];
-    *most = PetscMax(*most, of[r->blocks[rank] - 1]);
-  }
   PetscFunctionReturn(RHEO_OK);
 }
