@@ -7,8 +7,9 @@
  *
  * MPI and PETSc may be running already or not. Communicators are Fortran handles: MPI_Comm_c2f(comm) in C, comm or
  * comm%MPI_VAL in Fortran. Strings end with a zero byte. Every function that returns an int returns one of the codes below
- * and, where that is not RHEO_DONE, leaves a message in rheo_error. What fails on one rank of a collective call may fail on that
- * rank only; a host should then bring all of them down or back together. What a call sets through a pointer (a model, a
+ * and, where that is not RHEO_DONE, leaves a message in rheo_error. Where a collective call has no memory, or was called wrongly, on
+ * one rank, it fails on all, which hear that it was another one; but for training itself, where what fails on one rank may fail on
+ * that rank only: a host should then bring all of them down together. What a call sets through a pointer (a model, a
  * workspace, a feed, a number of rows) is NULL or 0 after a failure, whatever it was before. Mistakes of MPI within the library,
  * on its copies of communicators, are such codes too.
  *
@@ -72,7 +73,8 @@ int rheo_workspace_destroy(rheo_workspace **workspace); /* sets it to NULL */
  *
  * Models of discrete flows (npe): no allocation, no call of MPI or PETSc; any number of threads at once. Models of continuous
  * flows (fmpe): PETSc solves, threads take turns, MPI has to have been started for the threads that call
- * (MPI_THREAD_SERIALIZED), and with adaptive steps whether log_prob is asked for is felt within the solver's tolerance. */
+ * (MPI_THREAD_SERIALIZED), and with adaptive steps whether log_prob is asked for is felt within the solver's tolerance; a sample that
+ * cannot be followed to the end, for data that are far from any simulation, is NaN. */
 int rheo_sample(const rheo_model *model, rheo_workspace *workspace, const double *x, int64_t seed,
                 int64_t first, int n, double *theta, double *log_prob);
 /* log_prob (n) of theta (n, D) given x (C); -infinity outside the prior. As rheo_sample. */
@@ -87,7 +89,7 @@ typedef struct rheo_feed rheo_feed;
  *
  * Into a file: a data set as of `rheo simulate`, for `rheo train DECK -data_file PATH`. What is more than capacity waits in
  * unnamed files in the folder of path. Rows stand in the order of their indices, so that the file is the same byte by byte however
- * many ranks put them. When it is closed a rank needs 16 bytes for each row besides. Collective on comm. */
+ * many ranks put them. When it is closed a rank needs 16 to 18 bytes for each row besides. Collective on comm. */
 int rheo_feed_to_file(int comm, const char *path, const char *parameters, const char *data, int capacity,
                       rheo_feed **feed);
 
@@ -99,13 +101,14 @@ int rheo_feed_to_file(int comm, const char *path, const char *parameters, const 
 int rheo_feed_to_trainers(int comm, int is_trainer, const char *parameters, const char *data, int capacity,
                           rheo_feed **feed);
 
-/* Simulation `index` (0 or more, every one once over all ranks): theta (D), x (C). failed other than 0: the simulation has no
+/* Simulation `index` (0 or more, below 2^63 - 1, every one once over all ranks): theta (D), x (C). failed other than 0: the simulation has no
  * result, x is not looked at; it is kept as failed. Arrays may be used again at once. Not collective. */
 int rheo_feed_put(rheo_feed *feed, int64_t index, const double *theta, const double *x, int failed);
 int rheo_feed_try_put(rheo_feed *feed, int64_t index, const double *theta, const double *x, int failed);
 
 /* Takes rows until every rank that puts has closed the feed, then trains as `rheo train DECK` would on the file of the same rows,
- * to the bit, and writes the model to path. deck: a file; mistakes in it are told before the wait. *rows (may be NULL): how many
+ * to the bit, and writes the model to path. deck: a file; mistakes in it, and a path where no model can be written, are
+ * told before the wait. *rows (may be NULL): how many
  * there were. Where one of the trainers has no memory for its rows, all of them are told. Collective on the ranks that train. */
 int rheo_feed_train(rheo_feed *feed, const char *deck, const char *path, int64_t *rows);
 

@@ -185,6 +185,7 @@ void RheoGuestLeave(void)
 {
   H5Eset_auto2(H5E_DEFAULT, guest.hdf5, guest.hdf5_context);
   PetscOptionsPop();
+  PetscOptionsClear(guest.options); /* what a deck said is for what was made of it, not for the next visit */
   PetscPopErrorHandler();
   RheoLogSetLevel(guest.level);
   RheoErrorSetQuiet(guest.quiet);

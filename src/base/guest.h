@@ -14,7 +14,8 @@ PetscErrorCode RheoGuestStart(void);
 PetscErrorCode RheoGuestEnd(void);
 PetscBool RheoGuestIsHere(void);
 
-/* Around work that uses PETSc, MPI or files: one thread at a time, the others wait. Not to be nested. */
+/* Around work that uses PETSc, MPI or files: one thread at a time, the others wait. Not to be nested. PETSc's options are empty at
+ * each Enter; what is to outlive a visit keeps options of its own and pushes them. */
 void RheoGuestEnter(void);
 void RheoGuestLeave(void);
 

@@ -12,6 +12,10 @@ int EmbedFail(int code, const char *format, ...) __attribute__((format(printf, 2
 int EmbedReady(void);
 /* Leaves a heavy visit: the code of the caller for PETSc's code, with its message. */
 int EmbedLeave(PetscErrorCode code);
+/* RHEO_OK where every rank of comm says so. A failure of this rank's keeps its message, but that of memory, which becomes "no
+ * memory for WHAT"; ranks that had none hear that another had one. So none goes on alone to wait for one that does not come.
+ * Collective. */
+PetscErrorCode EmbedAgree(MPI_Comm comm, PetscErrorCode mine, const char *what);
 
 /* ---- A feed ----
  * A row on its way is a record: index (int64), status, theta (D), x (C); a number of doubles, sent as bytes. */
@@ -40,13 +44,16 @@ struct rheo_feed {
   void *data;
 };
 
-/* ---- feed.c: records ---- */
+/* ---- feed.c: records, and files that will be made ---- */
+/* A file beside the one that path will be, without a name; -1 and errno where none can be made, or where path is no name for a
+ * file. */
+int EmbedNameless(const char *path);
 int64_t EmbedIndex(const double *record);
 int EmbedStatus(const double *record);
 typedef struct {
   int64_t index, place;
 } EmbedPlace;
-/* Sorts by index; *twice is the lowest index that is there more than once, INT64_MAX where none is. */
+/* Sorts by index, which is below INT64_MAX; *twice is the lowest that is there more than once, INT64_MAX where none is. */
 void EmbedSort(int64_t n, EmbedPlace *place, int64_t *twice);
 PetscErrorCode EmbedFeedTrain(rheo_feed *feed, const char *deck, const char *path, int64_t *rows);
 

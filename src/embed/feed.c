@@ -4,12 +4,16 @@
 #include "../sim/simulator.h"
 #include "embed_impl.h"
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- Records ---- */
 
@@ -34,6 +38,22 @@ static void Fill(const rheo_feed *f, int64_t index, const double *theta, const d
     if (!isfinite(x[k])) status = RHEO_SIMULATION_NOT_FINITE;
   for (int k = 0; k < f->c; k++) record[2 + f->d + k] = status ? NAN : x[k];
   record[1] = status;
+}
+
+int EmbedNameless(const char *path)
+{
+  char name[PETSC_MAX_PATH_LEN + 16];
+  struct stat info;
+  const size_t n = strlen(path);
+
+  errno = ENAMETOOLONG;
+  if (n >= PETSC_MAX_PATH_LEN) return -1;
+  errno = EISDIR;
+  if (!n || path[n - 1] == '/' || (!stat(path, &info) && S_ISDIR(info.st_mode))) return -1;
+  snprintf(name, sizeof name, "%s.XXXXXX", path);
+  const int file = mkostemp(name, O_CLOEXEC); /* nobody else's file, nor what a link points to */
+  if (file >= 0) unlink(name);
+  return file;
 }
 
 static int ByIndex(const void *x, const void *y)
@@ -121,16 +141,20 @@ static PetscErrorCode CheckSame(const rheo_feed *f)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Open(int comm, const EmbedFeedType *type, const char *parameters, const char *data,
-                           int capacity, rheo_feed *f)
+/* What a rank can say of its arguments by itself. */
+static PetscErrorCode Arguments(const EmbedFeedType *type, const char *parameters, const char *data,
+                                int capacity, rheo_feed **feed)
 {
-  const MPI_Comm host = MPI_Comm_f2c(comm);
+  rheo_feed *f;
   int n = 0;
 
   PetscFunctionBeginUser;
+  PetscCall(PetscNew(feed));
+  f = *feed;
   f->comm = MPI_COMM_NULL;
   f->record = MPI_DATATYPE_NULL;
-  RheoInputCheck(host != MPI_COMM_NULL, PETSC_COMM_SELF, "no communicator: MPI_COMM_NULL");
+  f->type = type;
+  RheoInputCheck(parameters && data, PETSC_COMM_SELF, "a feed needs names of parameters and of data");
   RheoInputCheck(capacity >= 1, PETSC_COMM_SELF, "the capacity of a feed is at least 1 row, got %d",
                  capacity);
   PetscCall(Names(parameters, "parameters", &f->d, NULL));
@@ -138,17 +162,34 @@ static PetscErrorCode Open(int comm, const EmbedFeedType *type, const char *para
   PetscCall(PetscMalloc1(f->d + f->c, &f->name));
   PetscCall(Names(parameters, "parameters", &n, f->name));
   PetscCall(Names(data, "data", &n, f->name));
+  PetscCall(RheoInternCheck());
   PetscCall(CheckDifferent("parameters", f->d, f->name));
   PetscCall(CheckDifferent("data", f->c, f->name + f->d));
   f->width = 2 + f->d + f->c;
   f->capacity = capacity;
-  PetscCallMPI(MPI_Comm_dup(host, &f->comm));
-  PetscCallMPI(MPI_Comm_set_errhandler(f->comm, MPI_ERRORS_RETURN)); /* not the host's, which may end it */
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Open(int comm, const EmbedFeedType *type, const char *parameters, const char *data,
+                           int capacity, rheo_feed **feed)
+{
+  const MPI_Comm host = MPI_Comm_f2c(comm);
+  rheo_feed *f;
+  MPI_Comm copy;
+
+  PetscFunctionBeginUser;
+  RheoInputCheck(host != MPI_COMM_NULL, PETSC_COMM_SELF, "no communicator: MPI_COMM_NULL");
+  PetscCallMPI(MPI_Comm_dup(host, &copy));
+  PetscCallMPI(MPI_Comm_set_errhandler(copy, MPI_ERRORS_RETURN)); /* not the host's, which may end it */
+  const PetscErrorCode code = EmbedAgree(copy, Arguments(type, parameters, data, capacity, feed), "a feed");
+  if (code) PetscCallMPI(MPI_Comm_free(&copy));
+  PetscCall(code);
+  f = *feed;
+  f->comm = copy;
   PetscCallMPI(MPI_Comm_rank(f->comm, &f->rank));
   PetscCallMPI(MPI_Comm_size(f->comm, &f->size));
   PetscCallMPI(MPI_Type_contiguous(f->width * (int)sizeof(double), MPI_BYTE, &f->record));
   PetscCallMPI(MPI_Type_commit(&f->record));
-  f->type = type;
   PetscCall(CheckSame(f));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -185,8 +226,7 @@ int rheo_feed_to_file(int comm, const char *path, const char *parameters, const 
   *feed = NULL;
   if (EmbedReady()) return RHEO_INPUT;
   RheoGuestEnter();
-  PetscErrorCode code = PetscNew(feed);
-  if (!code) code = Open(comm, &EmbedFeedFile, parameters, data, capacity, *feed);
+  PetscErrorCode code = Open(comm, &EmbedFeedFile, parameters, data, capacity, feed);
   if (!code) code = EmbedFeedFileOpen(*feed, path);
   return Opened(code, feed);
 }
@@ -197,8 +237,7 @@ int rheo_feed_to_trainers(int comm, int is_trainer, const char *parameters, cons
   *feed = NULL;
   if (EmbedReady()) return RHEO_INPUT;
   RheoGuestEnter();
-  PetscErrorCode code = PetscNew(feed);
-  if (!code) code = Open(comm, &EmbedFeedTrainers, parameters, data, capacity, *feed);
+  PetscErrorCode code = Open(comm, &EmbedFeedTrainers, parameters, data, capacity, feed);
   if (!code) code = EmbedFeedTrainersOpen(*feed, is_trainer);
   return Opened(code, feed);
 }
@@ -212,7 +251,8 @@ static PetscErrorCode Put(rheo_feed *f, int64_t index, const double *theta, cons
 
   PetscFunctionBeginUser;
   RheoInputCheck(!f->is_trainer, PETSC_COMM_SELF, "a rank that trains has nothing to put");
-  RheoInputCheck(index >= 0, PETSC_COMM_SELF, "the index of a simulation must be 0 or more, got %lld",
+  RheoInputCheck(index >= 0 && index < INT64_MAX, PETSC_COMM_SELF,
+                 "the index of a simulation must be 0 or more and below %lld, got %lld", (long long)INT64_MAX,
                  (long long)index);
   PetscCall(f->type->room(f, &record));
   *done = (PetscBool)(record != NULL);
@@ -223,12 +263,18 @@ static PetscErrorCode Put(rheo_feed *f, int64_t index, const double *theta, cons
   PetscFunctionReturn(RHEO_OK);
 }
 
+static int NotOpen(void)
+{
+  return EmbedFail(RHEO_INPUT, "the feed is closed, or was never opened");
+}
+
 static int PutOrNot(rheo_feed *feed, PetscBool wait, int64_t index, const double *theta, const double *x,
                     int failed)
 {
   const struct timespec pause = {.tv_nsec = 20000};
   PetscBool done = PETSC_FALSE;
   if (EmbedReady()) return RHEO_INPUT;
+  if (!feed) return NotOpen();
   /* Waiting for a trainer, but not inside: other threads may have to work before it takes anything. */
   for (;;) {
     RheoGuestEnter();
@@ -255,6 +301,7 @@ int rheo_feed_train(rheo_feed *feed, const char *deck, const char *path, int64_t
   int64_t n = 0;
   if (rows) *rows = 0;
   if (EmbedReady()) return RHEO_INPUT;
+  if (!feed) return NotOpen();
   RheoGuestEnter();
   const int result = EmbedLeave(EmbedFeedTrain(feed, deck, path, &n));
   if (rows && !result) *rows = n;
@@ -263,13 +310,15 @@ int rheo_feed_train(rheo_feed *feed, const char *deck, const char *path, int64_t
 
 int rheo_feed_close(rheo_feed **feed, int64_t *rows)
 {
+  rheo_feed *f = *feed;
   int64_t n = 0;
+  *feed = NULL;
   if (rows) *rows = 0;
   if (EmbedReady()) return RHEO_INPUT;
-  if (!*feed) return EmbedFail(RHEO_INPUT, "the feed is closed already");
+  if (!f) return NotOpen();
   RheoGuestEnter();
-  PetscErrorCode code = (*feed)->type->close(*feed, &n);
-  const PetscErrorCode last = Destroy(feed);
+  PetscErrorCode code = f->type->close(f, &n);
+  const PetscErrorCode last = Destroy(&f);
   if (rows && !code) *rows = n;
   return EmbedLeave(code ? code : last);
 }

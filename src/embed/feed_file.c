@@ -7,10 +7,7 @@
 #include "../io/table.h"
 #include "embed_impl.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct {
@@ -24,15 +21,6 @@ typedef struct {
 } File;
 
 /* ---- Files ---- */
-
-static int Nameless(const rheo_feed *f, const char *what)
-{
-  char path[PETSC_MAX_PATH_LEN + 64];
-  snprintf(path, sizeof path, "%s.%s%d.tmp", f->path, what, f->rank);
-  const int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file >= 0) unlink(path);
-  return file;
-}
 
 /* Whole transfers or an error; reading and writing only differ in what moves. */
 static void Transfer(File *file, int to, int writes, void *memory, size_t bytes, int64_t at)
@@ -66,31 +54,36 @@ static void Flush(rheo_feed *f)
 
 /* ---- While the host runs ---- */
 
-/* Whether a file may have this name: it is made when all has been simulated, too late to learn that it may not. */
-static PetscBool CanBeFile(const char *path)
+static PetscErrorCode Begin(rheo_feed *f)
 {
-  struct stat info;
-  return (PetscBool)(*path && path[strlen(path) - 1] != '/' && (stat(path, &info) || !S_ISDIR(info.st_mode)));
+  File *file;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscNew(&file));
+  f->data = file;
+  file->came = file->sorted = -1;
+  file->low = INT64_MAX;
+  file->high = -1;
+  PetscCall(PetscMalloc1(f->capacity * f->width, &file->buffer));
+  PetscFunctionReturn(RHEO_OK);
 }
 
+/* The file itself is made when all has been simulated, too late to learn that it may not be. */
 PetscErrorCode EmbedFeedFileOpen(rheo_feed *f, const char *path)
 {
   PetscBool good;
   File *file;
 
   PetscFunctionBeginUser;
-  f->path = RheoIntern(path);
-  PetscCall(PetscNew(&file));
-  f->data = file;
-  file->came = file->sorted = -1;
-  file->low = INT64_MAX;
-  file->high = -1;
-  PetscCall(RheoAgree(f->comm, CanBeFile(path), &good));
-  RheoInputCheck(good, f->comm, "'%s' is no name for a file", path);
-  file->came = Nameless(f, "feed");
+  f->path = RheoIntern(path ? path : "");
+  PetscCall(EmbedAgree(f->comm, Begin(f) ? PETSC_ERR_MEM : RHEO_OK, "the rows that a feed holds"));
+  file = f->data;
+  file->came = EmbedNameless(f->path);
+  PetscCall(RheoAgree(f->comm, (PetscBool)(file->came >= 0 || errno != EISDIR), &good));
+  RheoInputCheck(good, f->comm, "'%s' is no name for a file", f->path);
   PetscCall(RheoAgree(f->comm, (PetscBool)(file->came >= 0), &good));
-  RheoInputCheck(good, f->comm, "%s: no file can be made beside it; is the folder there and writable?", path);
-  PetscCall(PetscMalloc1(f->capacity * f->width, &file->buffer));
+  RheoInputCheck(good, f->comm, "%s: no file can be made beside it; is the folder there and writable?",
+                 f->path);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -150,9 +143,10 @@ static PetscErrorCode Keep(rheo_feed *f, int64_t n, double *record)
 
   PetscFunctionBeginUser;
   if (file->n_slice + n > file->room) {
-    file->room = PetscMax(file->n_slice + n, 2 * file->room);
-    PetscCall(PetscRealloc((size_t)file->room * sizeof *file->slice, &file->slice));
+    file->room = PetscMax(file->n_slice + n, file->room + file->room / 8);
+    if (PetscRealloc((size_t)file->room * sizeof *file->slice, &file->slice)) file->error = ENOMEM;
   }
+  if (file->error) PetscFunctionReturn(RHEO_OK);
   for (int64_t i = 0; i < n; i++)
     file->slice[file->n_slice + i] = (EmbedPlace){EmbedIndex(record + i * f->width), file->n_slice + i};
   Transfer(file, file->sorted, 1, record, Bytes(f, n), (int64_t)Bytes(f, file->n_slice));
@@ -185,29 +179,42 @@ static PetscErrorCode Round(rheo_feed *f, int64_t n, Exchange *e)
   PetscFunctionReturn(RHEO_OK);
 }
 
+static PetscErrorCode Rounds(rheo_feed *f, int64_t piece, Exchange *e)
+{
+  File *file = f->data;
+  int64_t rounds = (file->n + piece - 1) / piece;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_INT64_T, MPI_MAX, f->comm));
+  for (int64_t k = 0; k < rounds; k++) {
+    int64_t n = PetscMax(0, PetscMin(piece, file->n - k * piece));
+    Transfer(file, file->came, 0, e->read, Bytes(f, n), (int64_t)Bytes(f, k * piece));
+    if (file->error) n = 0;
+    PetscCall(Round(f, n, e));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode ToSlices(rheo_feed *f)
 {
   File *file = f->data;
-  int64_t piece = PetscMax(1, f->capacity / f->size), rounds;
-  Exchange e;
+  int64_t piece = PetscMax(1, f->capacity / (f->size + 2)); /* the three buffers take what one took before */
+  Exchange e = {0};
 
   PetscFunctionBeginUser;
   /* What one rank sends another has to have room for: ranks need not have the same capacity. */
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &piece, 1, MPI_INT64_T, MPI_MIN, f->comm));
-  rounds = (file->n + piece - 1) / piece;
   PetscCall(PetscFree(file->buffer));
-  PetscCall(PetscMalloc4(f->size, &e.n_to, f->size, &e.n_from, f->size, &e.at_to, f->size, &e.at_from));
-  PetscCall(
-      PetscMalloc3(piece * f->width, &e.read, piece * f->width, &e.to, piece * f->size * f->width, &e.from));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_INT64_T, MPI_MAX, f->comm));
-  for (int64_t k = 0; k < rounds; k++) {
-    int64_t n = PetscMax(0, PetscMin(piece, file->n - k * piece));
-    Transfer(file, file->came, 0, e.read, Bytes(f, n), (int64_t)Bytes(f, k * piece));
-    if (file->error) n = 0;
-    PetscCall(Round(f, n, &e));
-  }
+  PetscErrorCode code =
+      PetscMalloc4(f->size, &e.n_to, f->size, &e.n_from, f->size, &e.at_to, f->size, &e.at_from);
+  if (!code)
+    code =
+        PetscMalloc3(piece * f->width, &e.read, piece * f->width, &e.to, piece * f->size * f->width, &e.from);
+  code = EmbedAgree(f->comm, code ? PETSC_ERR_MEM : RHEO_OK, "the rows of a feed on their way into the file");
+  if (!code) code = Rounds(f, piece, &e);
   PetscCall(PetscFree3(e.read, e.to, e.from));
   PetscCall(PetscFree4(e.n_to, e.n_from, e.at_to, e.at_from));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -255,7 +262,7 @@ static PetscErrorCode Close(rheo_feed *f, int64_t *rows)
 
   PetscFunctionBeginUser;
   Flush(f);
-  file->sorted = Nameless(f, "sort");
+  file->sorted = EmbedNameless(f->path);
   if (file->sorted < 0 && !file->error) file->error = errno;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT64_T, MPI_MAX, f->comm));
   file->low = -ends[0];

@@ -39,8 +39,8 @@ PetscErrorCode EmbedAllHave(MPI_Comm comm, PetscBool mine)
   PetscFunctionBeginUser;
   PetscCall(RheoAgree(comm, mine, &all));
   PetscCheck(all, PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "no memory for the rows to train on%s; more ranks that train hold fewer each",
-             mine ? " on another rank" : "");
+             "%s memory for the rows to train on; more ranks that train hold fewer each",
+             mine ? "another rank has no" : "no");
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -126,13 +126,16 @@ static PetscErrorCode Bisect(Packed *p, const int64_t *sorted, const int64_t *be
 
 static PetscErrorCode Cut(Packed *p, int64_t good)
 {
-  int64_t *sorted, *before, n = 0;
+  int64_t *sorted = NULL, *before = NULL, n = 0;
 
   PetscFunctionBeginUser;
   p->n_cuts = (int)PetscMin(p->size, PetscMax(good, 1)) - 1;
   PetscCall(PetscMalloc1(p->n_cuts, &p->cut));
   if (!p->n_cuts) PetscFunctionReturn(RHEO_OK);
-  PetscCall(EmbedAllHave(p->comm, (PetscBool)!PetscMalloc2(p->n_good, &sorted, p->n_cuts, &before)));
+  PetscErrorCode code =
+      EmbedAllHave(p->comm, (PetscBool)!PetscMalloc2(p->n_good, &sorted, p->n_cuts, &before));
+  if (code) PetscCall(PetscFree2(sorted, before));
+  PetscCall(code);
   for (int64_t i = 0; i < p->n; i++)
     if (Key(p, p->row, i) >= 0) sorted[n++] = Key(p, p->row, i);
   if (n) qsort(sorted, (size_t)n, sizeof *sorted, Ascending);
@@ -140,8 +143,9 @@ static PetscErrorCode Cut(Packed *p, int64_t good)
     int64_t end;
     RheoRangeOf(k + 1, p->size, good, &before[k], &end);
   }
-  PetscCall(Bisect(p, sorted, before));
+  code = Bisect(p, sorted, before);
   PetscCall(PetscFree2(sorted, before));
+  PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -284,7 +288,7 @@ static PetscErrorCode Unpack(const Packed *p, const EmbedPlace *place, EmbedRows
 
 static PetscErrorCode Slices(Packed *p, RheoPosterior posterior, EmbedRows *rows)
 {
-  EmbedPlace *place;
+  EmbedPlace *place = NULL;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(p->comm, &p->rank));
@@ -298,8 +302,8 @@ static PetscErrorCode Slices(Packed *p, RheoPosterior posterior, EmbedRows *rows
   rows->n_good = sums[1];
   PetscCall(Cut(p, rows->n_good));
   PetscCall(ToSlices(p));
-  PetscCall(EmbedAllHave(p->comm, (PetscBool)!PetscMalloc1(p->n, &place)));
-  PetscErrorCode code = Order(p, place);
+  PetscErrorCode code = EmbedAllHave(p->comm, (PetscBool)!PetscMalloc1(p->n, &place));
+  if (!code) code = Order(p, place);
   if (!code) code = Unpack(p, place, rows);
   PetscCall(PetscFree(place));
   PetscCall(code);

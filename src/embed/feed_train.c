@@ -7,12 +7,14 @@
 #include "../infer/schema.h"
 #include "embed_impl.h"
 #include <string.h>
+#include <unistd.h>
 
 enum { BUFFERS = 4, TAG_ROWS = 1, TAG_END = 2 };
 
 typedef struct {
   int n_trainers, *trainer; /* ranks in comm */
   /* Of a rank that puts. */
+  int n_buffers;
   int64_t share; /* records of a buffer */
   double *buffer[BUFFERS];
   MPI_Request request[BUFFERS];
@@ -28,33 +30,59 @@ typedef struct {
 
 /* ---- Opening ---- */
 
-PetscErrorCode EmbedFeedTrainersOpen(rheo_feed *f, int is_trainer)
+static PetscErrorCode Begin(rheo_feed *f)
 {
-  int *all, mine = is_trainer ? 1 : 0;
   Trainers *t;
 
   PetscFunctionBeginUser;
   PetscCall(PetscNew(&t));
   f->data = t;
-  f->is_trainer = (PetscBool)mine;
   for (int b = 0; b < BUFFERS; b++) t->request[b] = MPI_REQUEST_NULL;
   t->trainers = MPI_COMM_NULL;
   PetscCall(PetscMalloc1(f->size, &t->trainer));
-  PetscCall(PetscMalloc1(f->size, &all));
-  PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, all, 1, MPI_INT, f->comm));
-  for (int r = 0; r < f->size; r++)
-    if (all[r]) t->trainer[t->n_trainers++] = r;
-  PetscCall(PetscFree(all));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Which ranks train, and to which one this rank, if it puts, sends first: its place among those that put tells. */
+static PetscErrorCode Gather(rheo_feed *f)
+{
+  Trainers *t = f->data;
+  int mine = f->is_trainer, before = 0;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, t->trainer, 1, MPI_INT, f->comm));
+  for (int r = 0; r < f->size; r++) {
+    const int trains = t->trainer[r];
+    if (trains) t->trainer[t->n_trainers++] = r;
+    before += !trains && r < f->rank;
+  }
   RheoInputCheck(t->n_trainers > 0 && t->n_trainers < f->size, f->comm,
                  "%d of %d ranks train: at least one has to, and one has to simulate", t->n_trainers,
                  f->size);
-  PetscCallMPI(MPI_Comm_split(f->comm, mine ? 0 : MPI_UNDEFINED, f->rank, &t->trainers));
-  t->share = PetscMax(1, f->capacity / BUFFERS);
-  t->next = f->rank % t->n_trainers;
-  for (int b = 0; b < BUFFERS && !mine; b++) PetscCall(PetscMalloc1(t->share * f->width, &t->buffer[b]));
+  t->next = before % t->n_trainers;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode EmbedFeedTrainersOpen(rheo_feed *f, int is_trainer)
+{
+  PetscErrorCode code = RHEO_OK;
+  Trainers *t;
+
+  PetscFunctionBeginUser;
+  f->is_trainer = is_trainer ? PETSC_TRUE : PETSC_FALSE;
+  PetscCall(EmbedAgree(f->comm, Begin(f) ? PETSC_ERR_MEM : RHEO_OK, "a feed"));
+  PetscCall(Gather(f));
+  t = f->data;
+  PetscCallMPI(MPI_Comm_split(f->comm, is_trainer ? 0 : MPI_UNDEFINED, f->rank, &t->trainers));
+  t->n_buffers = (int)PetscMin(BUFFERS, f->capacity);
+  t->share = f->capacity / t->n_buffers;
+  f->capacity = t->n_buffers * t->share;
   int64_t most = t->share; /* a message may be as long as the largest buffer of all ranks */
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT64_T, MPI_MAX, f->comm));
-  if (mine) PetscCall(PetscMalloc1(most * f->width, &t->spare));
+  for (int b = 0; b < t->n_buffers && !is_trainer && !code; b++)
+    code = PetscMalloc1(t->share * f->width, &t->buffer[b]);
+  if (is_trainer) code = PetscMalloc1(most * f->width, &t->spare);
+  PetscCall(EmbedAgree(f->comm, code ? PETSC_ERR_MEM : RHEO_OK, "the rows that a feed holds"));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -74,18 +102,6 @@ static PetscErrorCode Destroy(rheo_feed *f)
 
 /* ---- Ranks that put ---- */
 
-static PetscErrorCode Room(rheo_feed *f, double **to)
-{
-  Trainers *t = f->data;
-  int free;
-
-  PetscFunctionBeginUser;
-  *to = NULL;
-  PetscCallMPI(MPI_Test(&t->request[t->now], &free, MPI_STATUS_IGNORE));
-  if (free) *to = t->buffer[t->now] + t->held * f->width;
-  PetscFunctionReturn(RHEO_OK);
-}
-
 static PetscErrorCode Send(rheo_feed *f)
 {
   Trainers *t = f->data;
@@ -94,8 +110,21 @@ static PetscErrorCode Send(rheo_feed *f)
   PetscCallMPI(MPI_Issend(t->buffer[t->now], t->held, f->record, t->trainer[t->next], TAG_ROWS, f->comm,
                           &t->request[t->now]));
   t->next = (t->next + 1) % t->n_trainers;
-  t->now = (t->now + 1) % BUFFERS;
+  t->now = (t->now + 1) % t->n_buffers;
   t->held = 0;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode Room(rheo_feed *f, double **to)
+{
+  Trainers *t = f->data;
+  int free;
+
+  PetscFunctionBeginUser;
+  *to = NULL;
+  if (t->held == t->share) PetscCall(Send(f)); /* which failed before */
+  PetscCallMPI(MPI_Test(&t->request[t->now], &free, MPI_STATUS_IGNORE));
+  if (free) *to = t->buffer[t->now] + t->held * f->width;
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -152,22 +181,47 @@ static PetscErrorCode TakeAll(rheo_feed *f)
 }
 
 /* What only the driver reads may stand in a deck and is not looked at. */
-static PetscErrorCode CheckDeck(MPI_Comm comm, const char *path)
+static PetscErrorCode CheckKeys(RheoDeck deck, const char *path)
 {
   static const char *const others[] = {"output", "title",  "log",         "sample", "plot",
                                        "bench",  "points", "observation", "check"};
   const RheoSection *section;
-  RheoDeck deck;
   int n;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoDeckCreate(comm, &deck));
   PetscCall(RheoDeckLoadFile(deck, path));
   for (size_t k = 0; k < sizeof others / sizeof *others; k++) PetscCall(RheoDeckRemove(deck, others[k]));
   PetscCall(RheoDeckRemove(deck, "data.file"));
   PetscCall(RheoSchema(&n, &section));
   PetscCall(RheoDeckCheck(deck, n, section));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode CheckDeck(MPI_Comm comm, const char *path)
+{
+  RheoDeck deck;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckCreate(comm, &deck));
+  const PetscErrorCode code = CheckKeys(deck, path);
   PetscCall(RheoDeckDestroy(&deck));
+  PetscCall(code);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Rank 0 will write the model when all has been trained, too late to learn that it cannot. */
+static PetscErrorCode CheckPath(MPI_Comm comm, const char *path)
+{
+  PetscMPIInt rank;
+  PetscBool good;
+  int file = -1;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (rank == 0) file = EmbedNameless(path);
+  PetscCall(RheoAgree(comm, (PetscBool)(rank || file >= 0), &good));
+  if (file >= 0) close(file);
+  RheoInputCheck(good, comm, "%s: no model can be written there; is the folder there and writable?", path);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -217,6 +271,7 @@ static PetscErrorCode TrainDeck(rheo_feed *f, RheoDeck deck, const char *deck_pa
   PetscCall(RheoSimulatorPin(deck, f->c));
   PetscErrorCode code = RheoPosteriorCreate(deck, f->c, &posterior);
   if (!code) code = CheckNames(f, t->trainers, deck_path, posterior);
+  code = EmbedAgree(t->trainers, code, "the posterior to train");
   if (!code) code = TakeAll(f);
   if (!code) code = EmbedAllHave(t->trainers, (PetscBool)!t->full);
   if (!code) code = Train(f, posterior, path, n);
@@ -234,6 +289,8 @@ PetscErrorCode EmbedFeedTrain(rheo_feed *f, const char *deck_path, const char *p
   RheoInputCheck(f->type == &EmbedFeedTrainers && f->is_trainer, PETSC_COMM_SELF,
                  "only ranks that were opened to train do so");
   RheoInputCheck(!t->ended, PETSC_COMM_SELF, "the rows of this feed have been trained on already");
+  RheoInputCheck(deck_path && path, PETSC_COMM_SELF, "a training needs a deck and a path for its model");
+  PetscCall(CheckPath(t->trainers, path));
   PetscCall(CheckDeck(t->trainers, deck_path));
   PetscCall(RheoDeckCreate(t->trainers, &deck));
   const PetscErrorCode code = TrainDeck(f, deck, deck_path, path, rows);

@@ -5,7 +5,8 @@
 struct rheo_model {
   RheoPosterior posterior;
   int d, c;
-  PetscBool has_one; /* can be asked without PETSc */
+  PetscBool has_one;    /* can be asked without PETSc */
+  PetscOptions options; /* those of its deck, for it alone */
 };
 
 struct rheo_workspace {
@@ -17,7 +18,12 @@ struct rheo_workspace {
 static PetscErrorCode Load(const char *path, rheo_model *m)
 {
   PetscFunctionBeginUser;
-  PetscCall(RheoPosteriorLoad(PETSC_COMM_SELF, path, &m->posterior));
+  RheoInputCheck(path, PETSC_COMM_SELF, "no path of a model");
+  PetscCall(PetscOptionsCreate(&m->options));
+  PetscCall(PetscOptionsPush(m->options));
+  const PetscErrorCode code = RheoPosteriorLoad(PETSC_COMM_SELF, path, &m->posterior);
+  PetscCall(PetscOptionsPop());
+  PetscCall(code);
   m->d = RheoPosteriorSize(m->posterior);
   m->c = RheoPosteriorDataSize(m->posterior);
   m->has_one = RheoPosteriorHasOne(m->posterior);
@@ -62,7 +68,8 @@ int rheo_model_destroy(rheo_model **model)
   if (EmbedReady()) return RHEO_INPUT;
   if (!*model) return RHEO_DONE;
   RheoGuestEnter();
-  const PetscErrorCode code = RheoPosteriorDestroy(&(*model)->posterior);
+  PetscErrorCode code = RheoPosteriorDestroy(&(*model)->posterior);
+  if ((*model)->options && !code) code = PetscOptionsDestroy(&(*model)->options);
   (void)PetscFree(*model);
   if (code) return EmbedLeave(code);
   RheoGuestLeave(); /* the message of what went wrong before stays */
@@ -130,8 +137,11 @@ int rheo_sample(const rheo_model *model, rheo_workspace *workspace, const double
   if (seed < 0 || first < 0) return EmbedFail(RHEO_INPUT, "seed and number of a sample must be 0 or more");
   if (!workspace->one) {
     RheoGuestEnter();
-    return EmbedLeave(
-        RheoPosteriorSample(model->posterior, x, (uint64_t)seed, (uint64_t)first, n, theta, log_prob));
+    PetscOptionsPush(model->options);
+    const PetscErrorCode code =
+        RheoPosteriorSample(model->posterior, x, (uint64_t)seed, (uint64_t)first, n, theta, log_prob);
+    PetscOptionsPop();
+    return EmbedLeave(code);
   }
   RheoGuestEnterQuick(&host);
   for (int i = 0; i < n && !wrong; i++)
@@ -150,7 +160,10 @@ int rheo_log_prob(const rheo_model *model, rheo_workspace *workspace, const doub
   if (Check(model, workspace, n)) return RHEO_INPUT;
   if (!workspace->one) {
     RheoGuestEnter();
-    return EmbedLeave(RheoPosteriorLogProb(model->posterior, n, theta, x, PETSC_TRUE, log_prob));
+    PetscOptionsPush(model->options);
+    const PetscErrorCode code = RheoPosteriorLogProb(model->posterior, n, theta, x, PETSC_TRUE, log_prob);
+    PetscOptionsPop();
+    return EmbedLeave(code);
   }
   RheoGuestEnterQuick(&host);
   for (int i = 0; i < n && !wrong; i++)

@@ -35,6 +35,22 @@ int EmbedLeave(PetscErrorCode code)
   return code == 0 ? RHEO_DONE : code == RHEO_ERR_INPUT ? RHEO_INPUT : RHEO_FAILURE;
 }
 
+PetscErrorCode EmbedAgree(MPI_Comm comm, PetscErrorCode mine, const char *what)
+{
+  enum { WELL, MISTAKE, MEMORY, OTHER };
+  int worst = !mine ? WELL : mine == RHEO_ERR_INPUT ? MISTAKE : mine == PETSC_ERR_MEM ? MEMORY : OTHER;
+
+  PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &worst, 1, MPI_INT, MPI_MAX, comm));
+  PetscCheck(mine != PETSC_ERR_MEM, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for %s", what);
+  if (mine) PetscFunctionReturn(mine);
+  RheoInputCheck(worst != MISTAKE, PETSC_COMM_SELF, "%s: refused on another rank, which is told why", what);
+  PetscCheck(worst != MEMORY, PETSC_COMM_SELF, PETSC_ERR_MEM, "another rank has no memory for %s", what);
+  PetscCheck(worst != OTHER, PETSC_COMM_SELF, PETSC_ERR_LIB, "%s: failed on another rank, which is told why",
+             what);
+  PetscFunctionReturn(RHEO_OK);
+}
+
 int rheo_embed_abi(void)
 {
   return RHEO_EMBED_ABI;

@@ -84,6 +84,39 @@ static void continuous(void **state)
   OK(RheoPosteriorDestroy(&posterior));
 }
 
+/* Options of PETSc's in the deck of one model are not those of another, nor of a deck that is refused. */
+static void options_of_its_own(void **state)
+{
+#define OF_CNF                                                                                               \
+  "seed: 3\nestimator: fmpe\n" HOST_PRIOR                                                                    \
+  "cnf: {net: {type: mlp, hidden: 16, layers: 2}}\ntrain: {batch: 50, epochs: 2, shards: 4}\n"
+  double alone[D], theta[D], loose[D];
+  RheoPosterior plain, other;
+  rheo_model *model, *second;
+  rheo_workspace *work, *second_work;
+  (void)state;
+  plain = trained(OF_CNF, "embed_plain.h5");
+  DONE(rheo_model_load(HostWorld(), "embed_plain.h5", &model));
+  DONE(rheo_workspace_create(model, &work));
+  DONE(rheo_sample(model, work, HostObserved, 4, 7, 1, alone, NULL));
+  other = trained(OF_CNF "ts: {rtol: 0.3, atol: 0.3}\n", "embed_loose.h5");
+  PetscOptionsClear(NULL); /* of this program's own, which trained it */
+  DONE(rheo_model_load(HostWorld(), "embed_loose.h5", &second));
+  DONE(rheo_workspace_create(second, &second_work));
+  DONE(rheo_sample(second, second_work, HostObserved, 4, 7, 1, loose, NULL));
+  assert_true(memcmp(alone, loose, sizeof loose));
+  DONE(rheo_sample(model, work, HostObserved, 4, 7, 1, theta, NULL));
+  assert_memory_equal(theta, alone, sizeof theta);
+  DONE(rheo_sample(second, second_work, HostObserved, 4, 7, 1, theta, NULL));
+  assert_memory_equal(theta, loose, sizeof theta);
+  DONE(rheo_workspace_destroy(&work));
+  DONE(rheo_workspace_destroy(&second_work));
+  DONE(rheo_model_destroy(&model));
+  DONE(rheo_model_destroy(&second));
+  OK(RheoPosteriorDestroy(&plain));
+  OK(RheoPosteriorDestroy(&other));
+}
+
 static void mistakes(void **state)
 {
   const double bad[C] = {1, NAN, 2};
@@ -291,14 +324,9 @@ static void before_start(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(before_start),
-      STARTED(answers),
-      STARTED(continuous),
-      STARTED(mistakes),
-      STARTED(threads),
-      STARTED(threads_of_a_continuous_flow),
-      STARTED(floating_point),
-      STARTED(of_run),
+      cmocka_unit_test(before_start),        STARTED(answers),        STARTED(continuous),
+      STARTED(options_of_its_own),           STARTED(mistakes),       STARTED(threads),
+      STARTED(threads_of_a_continuous_flow), STARTED(floating_point), STARTED(of_run),
       STARTED(communicator_of_the_host),
   };
   int threads, failed;

@@ -28,11 +28,34 @@ static void mistakes(void **state)
   MISTAKE(rheo_feed_to_trainers(HostWorld(), 1, "a", "1", 10, &feed), "one has to simulate");
   DONE(rheo_feed_to_file(HostWorld(), "feed.h5", "a", "1", 10, &feed));
   MISTAKE(rheo_feed_put(feed, -1, theta, theta, 0), "index");
+  MISTAKE(rheo_feed_put(feed, INT64_MAX, theta, theta, 0), "index");
+  MISTAKE(rheo_feed_put(NULL, 1, theta, theta, 0), "never opened");
+  MISTAKE(rheo_feed_train(NULL, "no.yaml", "none.h5", NULL), "never opened");
   MISTAKE(rheo_feed_train(feed, "no.yaml", "none.h5", NULL), "opened to train");
   MISTAKE(rheo_feed_close(&feed, &rows), "no simulation was put");
   assert_null(feed);
   assert_int_equal(rows, 0);
-  MISTAKE(rheo_feed_close(&feed, NULL), "closed already");
+  MISTAKE(rheo_feed_close(&feed, NULL), "is closed");
+}
+
+/* A mistake of one rank's is told to all. */
+static void mistakes_of_one(void **state)
+{
+  int size, rank = HostRank(MPI_COMM_WORLD, &size);
+  const char *hint = rank == 1 ? "at least 1 row" : "another rank";
+  rheo_feed *feed;
+  (void)state;
+  if (size == 1) skip();
+  MISTAKE(rheo_feed_to_file(HostWorld(), "feed.h5", "a", "1", rank != 1, &feed), hint);
+  assert_null(feed);
+  MISTAKE(rheo_feed_to_trainers(HostWorld(), rank == 0, "a", "1", rank != 1, &feed), hint);
+  MISTAKE(rheo_feed_to_file(HostWorld(), "feed.h5", rank == 1 ? "a,,b" : "a,b", "1", 3, &feed),
+          rank == 1 ? "is not a list" : "another rank");
+  FAILS(rheo_feed_to_file(HostWorld(), "feed.h5", "a", "1000", rank == 1 ? INT32_MAX : 3, &feed),
+        RHEO_FAILURE, "no memory");
+  FAILS(rheo_feed_to_trainers(HostWorld(), rank == 0, "a", "1000", rank == 1 ? INT32_MAX : 3, &feed),
+        RHEO_FAILURE, "no memory");
+  assert_null(feed);
 }
 
 /* ---- Into a file ---- */
@@ -95,6 +118,29 @@ static void into_a_file(void **state)
       assert_true(isnan(d->value[i * C]));
   }
   OK(RheoTableDestroy(&table));
+}
+
+/* What lies beside a feed's file under any name is nobody's but its owner's. */
+static void links(void **state)
+{
+  static const char *const names[] = {"feed_links.h5.feed0.tmp", "feed_links.h5.sort0.tmp"};
+  char text[16] = "";
+  int size, rank = HostRank(MPI_COMM_WORLD, &size);
+  (void)state;
+  HostWriteDeck("feed_precious", "precious");
+  for (int k = 0; k < 2 && !rank; k++) (void)!symlink("feed_precious", names[k]);
+  MPI_Barrier(MPI_COMM_WORLD);
+  rheo_feed *feed;
+  DONE(rheo_feed_to_file(HostWorld(), "feed_links.h5", "a, b", "3", 7, &feed));
+  put_all(feed, rank, size);
+  DONE(rheo_feed_close(&feed, NULL));
+  FILE *file = fopen("feed_precious", "r");
+  assert_non_null(file);
+  assert_non_null(fgets(text, sizeof text, file));
+  fclose(file);
+  assert_string_equal(text, "precious");
+  MPI_Barrier(MPI_COMM_WORLD);
+  for (int k = 0; k < 2 && !rank; k++) unlink(names[k]);
 }
 
 /* Each rank has a capacity of its own: what the roomiest sends at once must not run over in the others. */
@@ -230,6 +276,7 @@ static void mistakes_of_trainers(void **state)
   DONE(rheo_feed_to_trainers(HostWorld(), is_trainer, "a, b", "3", 10, &feed));
   if (is_trainer) {
     MISTAKE(rheo_feed_train(feed, "feed_wrong.yaml", "none.h5", NULL), "train.batsch");
+    MISTAKE(rheo_feed_train(feed, "feed_deck.yaml", "no/folder/none.h5", NULL), "no model can be written");
     MISTAKE(rheo_feed_put(feed, 0, HostObserved, HostObserved, 0), "nothing to put");
     DONE(rheo_feed_train(feed, "feed_deck.yaml", "feed_once.h5", &rows));
     assert_int_equal(rows, N);
@@ -367,7 +414,9 @@ int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       STARTED(mistakes),
+      STARTED(mistakes_of_one),
       STARTED(into_a_file),
+      STARTED(links),
       STARTED(uneven),
       STARTED(other_columns),
       STARTED(twice),

@@ -12,12 +12,12 @@ static size_t held, most;
 /* Requests while rows are collected, from the first that is `begin` bytes long: how many; which one is refused; the last that is
  * `end` bytes long. */
 static int n_seen, fails_at, last;
-static size_t begin, end;
+static size_t begin, end, least = MANY; /* smaller requests do not count */
 
 static int refused(size_t n)
 {
   if (n == begin) n_seen = 1, begin = 0;
-  if (begin || n < MANY) return 0;
+  if (begin || n < least) return 0;
   n_seen++;
   if (n == end) last = n_seen;
   return n_seen == fails_at;
@@ -134,6 +134,7 @@ static void one_is_short(void **state)
   (void)state;
   DONE(rheo_start());
   for (int k = 0; k <= n_requests; k++) { /* first a run that goes well */
+    const size_t before = held;
     rheo_feed *feed;
     int code = RHEO_DONE;
     DONE(rheo_feed_to_trainers(HostWorld(), rank > 0, "a, b", "40", 64, &feed));
@@ -149,6 +150,7 @@ static void one_is_short(void **state)
     if (code) assert_non_null(strstr(rheo_error(), "no memory for the rows to train on"));
     assert_int_equal(code, k && rank > 0 ? RHEO_FAILURE : RHEO_DONE);
     DONE(rheo_feed_close(&feed, NULL));
+    if (k && held > before + 4096) fail_msg("request %d: %zu bytes stay", k, held - before);
     last -= 1;
     if (!k) MPI_Bcast(&last, 1, MPI_INT, 2, MPI_COMM_WORLD), n_requests = last;
   }
@@ -157,9 +159,100 @@ static void one_is_short(void **state)
   DONE(rheo_end());
 }
 
+/* ---- Opening and closing ---- */
+
+/* Rank 1 is refused its k-th request from here on. */
+static void refuse(int k)
+{
+  n_seen = 0;
+  fails_at = HostRank(MPI_COMM_WORLD, &(int){0}) == 1 ? k : 0;
+}
+
+/* Whether it was; what came of the call is the same on all ranks. */
+static int was_refused(int code)
+{
+  int was = fails_at && n_seen >= fails_at, worst = code, best = code;
+  fails_at = 0;
+  MPI_Bcast(&was, 1, MPI_INT, 1, MPI_COMM_WORLD);
+  MPI_Allreduce(MPI_IN_PLACE, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+  MPI_Allreduce(MPI_IN_PLACE, &best, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+  assert_int_equal(worst, best);
+  assert_int_equal(code != RHEO_DONE, was);
+  if (code == RHEO_INPUT) print_message("%s\n", rheo_error());
+  return was;
+}
+
+typedef enum { OPENS_FILE, CLOSES_FILE, OPENS_TRAINERS } Moment;
+
+static int one_fails(Moment moment, int k)
+{
+  int size, rank = HostRank(MPI_COMM_WORLD, &size), code, was = 0;
+  rheo_feed *feed;
+  if (moment != CLOSES_FILE) refuse(k);
+  code = moment == OPENS_TRAINERS ? rheo_feed_to_trainers(HostWorld(), rank > 1, "a, b", "40", 64, &feed)
+                                  : rheo_feed_to_file(HostWorld(), "slices_feed.h5", "a, b", "40", 64, &feed);
+  if (moment != CLOSES_FILE) was = was_refused(code);
+  if (code) {
+    assert_null(feed);
+    return was;
+  }
+  if (moment != OPENS_TRAINERS) put_some(feed, 300, rank, size);
+  if (moment == CLOSES_FILE) refuse(k);
+  code = rheo_feed_close(&feed, NULL);
+  assert_null(feed);
+  if (moment == CLOSES_FILE)
+    was = was_refused(code);
+  else
+    assert_int_equal(code, RHEO_DONE);
+  return was;
+}
+
+static void one_is_short_of_little(void **state)
+{
+  (void)state;
+  DONE(rheo_start());
+  least = 36; /* above what PETSc asks for when an error handler is pushed */
+  for (Moment moment = OPENS_FILE; moment <= OPENS_TRAINERS; moment++) {
+    int k = 1;
+    one_fails(moment, 0); /* what stays for the life of the program is there then */
+    while (one_fails(moment, k)) k++;
+    print_message("moment %d: refused at each of %d requests\n", (int)moment, k - 1);
+    assert_true(k > 3);
+  }
+  least = MANY;
+  DONE(rheo_end());
+}
+
+/* Before any row comes: a trainer has no memory for the posterior itself. */
+static void one_has_no_posterior(void **state)
+{
+  int size, rank = HostRank(MPI_COMM_WORLD, &size);
+  (void)state;
+  DONE(rheo_start());
+  for (int k = 1; k <= 3; k++) {
+    rheo_feed *feed;
+    int code = RHEO_DONE, was;
+    DONE(rheo_feed_to_trainers(HostWorld(), rank > 0, "a, b", "40", 64, &feed));
+    refuse(k);
+    if (rank > 0)
+      code = rheo_feed_train(feed, "slices.yaml", "slices_none.h5", NULL);
+    else
+      put_some(feed, FEW, 0, 1);
+    was = fails_at && n_seen >= fails_at;
+    fails_at = 0;
+    MPI_Bcast(&was, 1, MPI_INT, 1, MPI_COMM_WORLD);
+    assert_true(was);
+    assert_int_equal(code, rank > 0 ? RHEO_FAILURE : RHEO_DONE);
+    DONE(rheo_feed_close(&feed, NULL));
+  }
+  DONE(rheo_end());
+}
+
 int main(int argc, char **argv)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(slices), cmocka_unit_test(one_is_short)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(slices), cmocka_unit_test(one_is_short),
+                                     cmocka_unit_test(one_is_short_of_little),
+                                     cmocka_unit_test(one_has_no_posterior)};
   if (PetscMallocSet(take, leave, change)) return 1;
   return RUN_TESTS(argc, argv, tests);
 }
