@@ -1,7 +1,7 @@
 /* rheo convert: columns of CSV files and arrays of NumPy become a data set of Rheo's. */
+#include "base/flush.h"
 #include "verb.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -141,17 +141,14 @@ static PetscErrorCode TakeColumns(Conversion *c, const RheoBlock *text, int whic
 static PetscErrorCode OpenWaitingRoom(Conversion *c, Source *source)
 {
   const MPI_Comm comm = c->run->comm;
-  char path[PETSC_MAX_PATH_LEN];
   PetscMPIInt rank;
   int error = 0;
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   if (rank == 0) {
-    snprintf(path, sizeof path, "%s.rows.tmp", c->config.to);
-    source->file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    source->file = RheoNamelessFile(c->config.to);
     error = source->file < 0 ? errno : 0;
-    if (!error) unlink(path);
   }
   PetscCallMPI(MPI_Bcast(&error, 1, MPI_INT, 0, comm));
   RheoInputCheck(!error, comm, "%s: cannot be created: %s", c->config.to, strerror(error));

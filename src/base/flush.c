@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int RheoWriteAll(int file, const void *bytes, size_t n)
@@ -15,6 +18,21 @@ int RheoWriteAll(int file, const void *bytes, size_t n)
     n -= (size_t)written;
   }
   return 0;
+}
+
+int RheoNamelessFile(const char *path)
+{
+  char name[4096];
+  struct stat info;
+  const size_t n = strlen(path);
+
+  errno = EISDIR;
+  if (!n || path[n - 1] == '/' || (!stat(path, &info) && S_ISDIR(info.st_mode))) return -1;
+  errno = ENAMETOOLONG;
+  if (snprintf(name, sizeof name, "%s.XXXXXX", path) >= (int)sizeof name) return -1;
+  const int file = mkostemp(name, O_CLOEXEC); /* nobody else's file, nor what a link points to */
+  if (file >= 0) unlink(name);
+  return file;
 }
 
 int RheoFlushFolderOf(const char *path)

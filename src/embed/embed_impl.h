@@ -44,10 +44,7 @@ struct rheo_feed {
   void *data;
 };
 
-/* ---- feed.c: records, and files that will be made ---- */
-/* A file beside the one that path will be, without a name; -1 and errno where none can be made, or where path is no name for a
- * file. */
-int EmbedNameless(const char *path);
+/* ---- feed.c: records ---- */
 int64_t EmbedIndex(const double *record);
 int EmbedStatus(const double *record);
 typedef struct {

@@ -4,16 +4,12 @@
 #include "../sim/simulator.h"
 #include "embed_impl.h"
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 /* ---- Records ---- */
 
@@ -38,22 +34,6 @@ static void Fill(const rheo_feed *f, int64_t index, const double *theta, const d
     if (!isfinite(x[k])) status = RHEO_SIMULATION_NOT_FINITE;
   for (int k = 0; k < f->c; k++) record[2 + f->d + k] = status ? NAN : x[k];
   record[1] = status;
-}
-
-int EmbedNameless(const char *path)
-{
-  char name[PETSC_MAX_PATH_LEN + 16];
-  struct stat info;
-  const size_t n = strlen(path);
-
-  errno = ENAMETOOLONG;
-  if (n >= PETSC_MAX_PATH_LEN) return -1;
-  errno = EISDIR;
-  if (!n || path[n - 1] == '/' || (!stat(path, &info) && S_ISDIR(info.st_mode))) return -1;
-  snprintf(name, sizeof name, "%s.XXXXXX", path);
-  const int file = mkostemp(name, O_CLOEXEC); /* nobody else's file, nor what a link points to */
-  if (file >= 0) unlink(name);
-  return file;
 }
 
 static int ByIndex(const void *x, const void *y)

@@ -4,6 +4,7 @@
  * cut into as many slices as there are ranks; records go to the rank of their slice in rounds of at most `capacity` rows, into a
  * second nameless file; there only (index, place) is sorted, and the table's writer pulls rows in that order. */
 #include "../base/deck.h"
+#include "../base/flush.h"
 #include "../io/table.h"
 #include "embed_impl.h"
 #include <errno.h>
@@ -78,7 +79,7 @@ PetscErrorCode EmbedFeedFileOpen(rheo_feed *f, const char *path)
   f->path = RheoIntern(path ? path : "");
   PetscCall(EmbedAgree(f->comm, Begin(f) ? PETSC_ERR_MEM : RHEO_OK, "the rows that a feed holds"));
   file = f->data;
-  file->came = EmbedNameless(f->path);
+  file->came = RheoNamelessFile(f->path);
   PetscCall(RheoAgree(f->comm, (PetscBool)(file->came >= 0 || errno != EISDIR), &good));
   RheoInputCheck(good, f->comm, "'%s' is no name for a file", f->path);
   PetscCall(RheoAgree(f->comm, (PetscBool)(file->came >= 0), &good));
@@ -262,7 +263,7 @@ static PetscErrorCode Close(rheo_feed *f, int64_t *rows)
 
   PetscFunctionBeginUser;
   Flush(f);
-  file->sorted = EmbedNameless(f->path);
+  file->sorted = RheoNamelessFile(f->path);
   if (file->sorted < 0 && !file->error) file->error = errno;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT64_T, MPI_MAX, f->comm));
   file->low = -ends[0];

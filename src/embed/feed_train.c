@@ -4,6 +4,7 @@
  * again when the trainer has taken it, and no library in between piles up rows. Trainers take what comes, in any order; at the
  * end each gets its slice of the list that is sorted by index (feed_rows.c), so that neither order nor ranks are left in the
  * result. */
+#include "../base/flush.h"
 #include "../infer/schema.h"
 #include "embed_impl.h"
 #include <string.h>
@@ -218,7 +219,7 @@ static PetscErrorCode CheckPath(MPI_Comm comm, const char *path)
 
   PetscFunctionBeginUser;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (rank == 0) file = EmbedNameless(path);
+  if (rank == 0) file = RheoNamelessFile(path);
   PetscCall(RheoAgree(comm, (PetscBool)(rank || file >= 0), &good));
   if (file >= 0) close(file);
   RheoInputCheck(good, comm, "%s: no model can be written there; is the folder there and writable?", path);

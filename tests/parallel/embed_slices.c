@@ -1,5 +1,5 @@
 /* What the ranks that train on a host's simulations hold: three of them about a third each of what one does, and the model is the
- * same. ranks: 4. timeout: 120 sanitize: yes */
+ * same. ranks: 4. timeout: 200 sanitize: yes */
 #include "base/random.h"
 #include "host.h"
 #include <stdlib.h>
