@@ -10,6 +10,8 @@
 /* Memory that lives until RheoFinalize, zeroed. NULL where there is none, of which RheoInternCheck tells. */
 void *RheoInternMemory(size_t n_bytes);
 void RheoInternFree(void);
+/* For who found no memory elsewhere and cannot say so: RheoInternCheck will. Gives "". */
+const char *RheoInternFails(void);
 
 void RheoErrorHandlerPush(void);
 RheoLogLevel RheoLogGetLevel(void);

@@ -47,6 +47,7 @@ PetscErrorCode RheoDeckHas(RheoDeck deck, const char *key, PetscBool *has)
   for (int i = 0; i < deck->n_arguments && !*has; ++i) {
     if (!deck->arguments[i].merged && !strcmp(deck->arguments[i].name, DeckOption(key))) *has = PETSC_TRUE;
   }
+  PetscCall(RheoInternCheck());
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -153,7 +154,8 @@ void DeckSplit(const char *text, int *n, const char *const **values)
   }
   char *copy = strndup(text, length), *rest = copy, *part;
   const char **list = RheoInternMemory((length / 2 + 2) * sizeof *list);
-  while (list && copy[strspn(copy, " ")] && (part = strsep(&rest, ","))) {
+  if (!copy) RheoInternFails();
+  while (list && copy && copy[strspn(copy, " ")] && (part = strsep(&rest, ","))) {
     part += strspn(part, " ");
     size_t end = strlen(part);
     while (end && part[end - 1] == ' ') part[--end] = 0;
@@ -163,16 +165,21 @@ void DeckSplit(const char *text, int *n, const char *const **values)
   *values = list;
 }
 
-/* Gives the node at a path the value of an argument. */
+/* Gives the node at a path the value of an argument. Where there is no memory RheoInternCheck tells. */
 static void SetText(RheoDeck deck, const char *path, const char *value, PetscBool list)
 {
   DeckNode *node = &deck->root;
   char *copy = strdup(path), *rest = copy, *part;
-  while ((part = strsep(&rest, "."))) {
+  if (!copy) node = NULL;
+  while (node && (part = strsep(&rest, "."))) {
     if (node->kind != DECK_MAP) DeckNodeSet(node, DECK_MAP, 0, NULL);
     node = DeckNodeAdd(node, part);
   }
   free(copy);
+  if (!node) {
+    RheoInternFails();
+    return;
+  }
   size_t n = strlen(value);
   if (list || (n >= 2 && value[0] == '[' && value[n - 1] == ']')) {
     int n_values;
@@ -238,8 +245,14 @@ void DeckMergeKeys(RheoDeck deck, const char *prefix, const RheoKey *keys)
 static void AddArgument(RheoDeck deck, const char *name, const char *value)
 {
   if (deck->n_arguments == deck->arguments_size) {
-    deck->arguments_size = 2 * deck->arguments_size + 16;
-    deck->arguments = realloc(deck->arguments, (size_t)deck->arguments_size * sizeof *deck->arguments);
+    const int size = 2 * deck->arguments_size + 16;
+    DeckArgument *more = realloc(deck->arguments, (size_t)size * sizeof *more);
+    if (!more) {
+      RheoInternFails();
+      return;
+    }
+    deck->arguments = more;
+    deck->arguments_size = size;
   }
   deck->arguments[deck->n_arguments++] = (DeckArgument){RheoIntern(name), RheoIntern(value), PETSC_FALSE};
   DeckChanged(deck);
@@ -273,8 +286,9 @@ PetscErrorCode RheoDeckSet(RheoDeck deck, const char *key, const char *value)
 {
   PetscFunctionBeginUser;
   SetText(deck, key, value, PETSC_FALSE);
+  const char *option = DeckOption(key);
   PetscCall(RheoInternCheck());
-  if (RheoPetscOptionIs(DeckOption(key))) PetscCall(SetPetscOption(DeckOption(key), 1, &value));
+  if (RheoPetscOptionIs(option)) PetscCall(SetPetscOption(option, 1, &value));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -289,6 +303,7 @@ PetscErrorCode RheoDeckLoadText(RheoDeck deck, const char *name, const char *tex
   PetscCall(RheoInternCheck());
   RheoInputCheck(parsed, deck->comm, "%s", why);
   MergeWhatTheDeckNames(deck);
+  PetscCall(RheoInternCheck());
   PetscCall(PassPetscOptions(deck));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -331,6 +346,7 @@ PetscErrorCode RheoDeckLoadFile(RheoDeck deck, const char *path)
   PetscCallMPI(MPI_Bcast(why, sizeof why, MPI_CHAR, 0, deck->comm));
   RheoInputCheck(n >= 0, deck->comm, "%s", why);
   if (rank) text = calloc((size_t)n + 1, 1);
+  PetscCheck(text, PETSC_COMM_SELF, PETSC_ERR_MEM, "no memory for a deck of %d bytes", n);
   PetscCallMPI(MPI_Bcast(text, n, MPI_CHAR, 0, deck->comm));
   PetscErrorCode code = RheoDeckLoadText(deck, path, text);
   free(text);

@@ -149,6 +149,7 @@ static PetscErrorCode CheckNode(RheoDeck deck, int n, const RheoSection *section
   char where[512], text[1024];
   PetscFunctionBeginUser;
   const RheoKey *key = FindKey(n, sections, node->path);
+  PetscCall(RheoInternCheck());
   DeckWhere(node, where, sizeof where);
   if (key) {
     if (DeckConvert(key, node, NULL, text, sizeof text)) PetscFunctionReturn(RHEO_OK);

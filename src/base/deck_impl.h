@@ -34,7 +34,8 @@ struct RheoDeck_ {
 };
 
 /* ---- deck.c: the tree ---- */
-/* The child of that name, made as an empty map at the end where there is none. */
+/* The child of that name, made as an empty map at the end where there is none. NULL where there is no memory, of which
+ * RheoInternCheck tells. */
 DeckNode *DeckNodeAdd(DeckNode *parent, const char *name);
 DeckNode *DeckNodeChild(const DeckNode *parent, const char *name);
 DeckNode *DeckNodeFind(DeckNode *root, const char *path);         /* NULL where absent; "" is the root */
@@ -45,7 +46,7 @@ void DeckFreeChildren(DeckNode *node);
 
 const char *DeckHelp(const RheoKey *key); /* without marks; "" where there is none */
 
-/* "train.batch" + "x" = "train.batch.x"; interned. */
+/* "train.batch" + "x" = "train.batch.x"; interned, and "" where there is no memory, as by RheoIntern. */
 const char *DeckJoin(const char *prefix, const char *name);
 const char *DeckOption(const char *path); /* '.' to '_' */
 

@@ -99,6 +99,7 @@ static PetscBool ReadMap(Reader *reader, const yaml_node_t *from, DeckNode *to, 
     if (!CheckName(reader, name, to->path) || !CheckDuplicate(reader, from, pair, to->path))
       return PETSC_FALSE;
     DeckNode *node = DeckNodeAdd(to, (const char *)name->data.scalar.value);
+    if (!node) return Fail(reader, name, to->path, "finds no memory");
     if (!node->source && node->kind != DECK_MAP) continue; /* the command line wins */
     node->source = reader->source;
     node->line = (int)name->start_mark.line + 1;
@@ -118,13 +119,14 @@ static PetscBool ReadNode(Reader *reader, const yaml_node_t *from, DeckNode *to,
 static PetscBool FailParser(Reader *reader, const yaml_parser_t *parser)
 {
   const char *hint = "";
+  if (!parser->problem) RheoInternFails(); /* libyaml names all other problems */
   if (parser->problem && strstr(parser->problem, "cannot start any token"))
     hint = " (a tab? YAML wants blanks)";
   if (parser->problem && strstr(parser->problem, "mapping values are not allowed"))
     hint = " (wrong indentation, or a value with ': ' that needs quotes)";
   if (parser->error == YAML_READER_ERROR) hint = " (a deck is a YAML text)";
   snprintf(reader->why, reader->size, "%s:%d: not valid YAML: %s%s", reader->source,
-           (int)parser->problem_mark.line + 1, parser->problem ? parser->problem : "unknown problem", hint);
+           (int)parser->problem_mark.line + 1, parser->problem ? parser->problem : "no memory", hint);
   return PETSC_FALSE;
 }
 
@@ -158,6 +160,7 @@ PetscBool DeckParse(RheoDeck deck, const char *source, const char *text, size_t 
   yaml_parser_t parser;
   Reader reader = {.deck = deck, .source = source, .why = why, .size = size};
   if (!yaml_parser_initialize(&parser)) {
+    RheoInternFails();
     snprintf(why, size, "%s: out of memory", source);
     return PETSC_FALSE;
   }

@@ -204,6 +204,7 @@ PetscErrorCode RheoDeckRead(RheoDeck deck, const char *prefix, const RheoKey *ke
   char where[512], why[1024];
   PetscFunctionBeginUser;
   DeckMergeKeys(deck, prefix, keys);
+  PetscCall(RheoInternCheck());
   for (const RheoKey *key = keys; key->name; ++key) {
     const char *path = DeckJoin(prefix, key->name);
     const DeckNode *node = DeckNodeFind(&deck->root, path);

@@ -6,9 +6,11 @@
 
 const char *DeckJoin(const char *prefix, const char *name)
 {
-  char *text = NULL;
   if (!*prefix) return RheoIntern(name);
-  if (asprintf(&text, "%s.%s", prefix, name) < 0) return NULL;
+  const size_t size = strlen(prefix) + strlen(name) + 2;
+  char *text = calloc(size, 1);
+  if (!text) return RheoInternFails();
+  snprintf(text, size, "%s.%s", prefix, name);
   const char *path = RheoIntern(text);
   free(text);
   return path;
@@ -17,6 +19,7 @@ const char *DeckJoin(const char *prefix, const char *name)
 const char *DeckOption(const char *path)
 {
   char *text = strdup(path);
+  if (!text) return RheoInternFails();
   for (char *c = text; *c; ++c) {
     if (*c == '.') *c = '_';
   }
@@ -42,6 +45,10 @@ DeckNode *DeckNodeAdd(DeckNode *parent, const char *name)
   DeckNode *node = DeckNodeChild(parent, name), **end = &parent->child;
   if (node) return node;
   node = calloc(1, sizeof *node);
+  if (!node) {
+    RheoInternFails();
+    return NULL;
+  }
   node->name = RheoIntern(name);
   node->path = DeckJoin(parent->path, name);
   node->option = DeckOption(node->path);

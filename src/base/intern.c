@@ -20,10 +20,16 @@ static struct {
   PetscBool is_short; /* of memory, and somebody has been told nothing */
 } intern;
 
+const char *RheoInternFails(void)
+{
+  intern.is_short = PETSC_TRUE;
+  return "";
+}
+
 static void *Allocate(size_t n_bytes)
 {
   void *memory = calloc(1, n_bytes);
-  if (!memory) intern.is_short = PETSC_TRUE;
+  if (!memory) RheoInternFails();
   return memory;
 }
 
