@@ -43,3 +43,5 @@ void RheoTerminalOccupied(PetscBool occupied);
  * [...] may not hold commas and brackets unquoted. */
 typedef enum { RHEO_SCALAR_BLOCK, RHEO_SCALAR_FLOW, RHEO_SCALAR_QUOTED } RheoScalarPlace;
 void RheoYamlScalar(FILE *file, const char *text, RheoScalarPlace place);
+/* How many bytes from the start are UTF-8; all of them where text[that] is 0. */
+size_t RheoUtf8Length(const char *text);

@@ -258,17 +258,29 @@ static void AddArgument(RheoDeck deck, const char *name, const char *value)
   DeckChanged(deck);
 }
 
+/* The deck's text has to hold what is given, and YAML is UTF-8. */
+static PetscErrorCode CheckUtf8(RheoDeck deck, const char *name, const char *text)
+{
+  const size_t n = RheoUtf8Length(text);
+  PetscFunctionBeginUser;
+  RheoInputCheck(!text[n], deck->comm, "command line: %s%s'%.*s' is followed by a byte that is not UTF-8",
+                 name, *name ? ": " : "", (int)n, text);
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode RheoDeckSetArguments(RheoDeck deck, int argc, const char *const *argv)
 {
   PetscFunctionBeginUser;
   for (int i = 0; i < argc; ++i) {
+    PetscCall(CheckUtf8(deck, "", argv[i]));
     RheoInputCheck(RheoArgumentIsKey(argv[i]), deck->comm,
                    "command line: '%s' is not an option; options are -key value", argv[i]);
     const char *name = argv[i] + (argv[i][1] == '-' ? 2 : 1);
     RheoInputCheck(!strchr(name, '='), deck->comm, "command line: %s: write -key value, without '='",
                    argv[i]);
     PetscBool alone = i + 1 == argc || RheoArgumentIsKey(argv[i + 1]);
-    const char *value = alone ? "true" : argv[++i];
+    const char *key = argv[i], *value = alone ? "true" : argv[++i];
+    if (!DeckConcernsThisRunOnly(name)) PetscCall(CheckUtf8(deck, key, value));
     if (RheoPetscOptionIs(name)) {
       PetscCall(SetPetscOption(name, alone ? 0 : 1, &value));
       if (!ChangesResults(name)) continue;

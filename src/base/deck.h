@@ -75,7 +75,8 @@ PetscErrorCode RheoDeckDestroy(RheoDeck *deck);
 PetscErrorCode RheoDeckLoadFile(RheoDeck deck, const char *path);
 PetscErrorCode RheoDeckLoadText(RheoDeck deck, const char *name, const char *text);
 
-/* `-key value` pairs, `-key` alone meaning true; they win over the deck whatever the order of calls. Collective. */
+/* `-key value` pairs, `-key` alone meaning true; they win over the deck whatever the order of calls. All are UTF-8 but
+ * the value of -output. Collective. */
 PetscErrorCode RheoDeckSetArguments(RheoDeck deck, int argc, const char *const *argv);
 
 /* Sets one value with the rank of the command line, by dotted name. Collective. */

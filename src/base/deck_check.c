@@ -1,5 +1,6 @@
 /* The whole deck against the schema, and what to say to a key that is not in it. */
 #include "deck_impl.h"
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static int EditDistance(const char *a, const char *b)
   enum { LONGEST = 96 };
   int d[LONGEST + 1][LONGEST + 1];
   int n = (int)strlen(a), m = (int)strlen(b);
-  if (n > LONGEST || m > LONGEST) return LONGEST;
+  if (n > LONGEST || m > LONGEST) return INT_MAX;
   for (int i = 0; i <= n; ++i) d[i][0] = i;
   for (int j = 0; j <= m; ++j) d[0][j] = j;
   for (int i = 1; i <= n; ++i) {

@@ -57,6 +57,9 @@ void DeckMerge(RheoDeck deck, DeckArgument *argument, const char *path, PetscBoo
 void DeckMergeKeys(RheoDeck deck, const char *prefix, const RheoKey *keys); /* prefix may hold '*' */
 void DeckChanged(RheoDeck deck);
 
+/* -output and -log say where and how, not what: two runs into two folders are to give the same files. */
+PetscBool DeckConcernsThisRunOnly(const char *option);
+
 /* "a, b" or "[a, b]" to a list. */
 void DeckSplit(const char *text, int *n, const char *const **values);
 

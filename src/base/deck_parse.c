@@ -10,9 +10,11 @@ enum { DEPTH = 16, NODES = 100000 }; /* guards against aliases that hold themsel
 
 typedef struct {
   RheoDeck deck;
-  const char *source;
+  const char *source, *text;
+  size_t n_bytes;
   yaml_document_t *document;
   int n_nodes;
+  size_t n_items; /* of lists */
   char *why;
   size_t size;
 } Reader;
@@ -31,12 +33,16 @@ static PetscBool IsNull(const yaml_node_t *node)
   return !*text || !strcmp(text, "~") || !strcasecmp(text, "null") ? PETSC_TRUE : PETSC_FALSE;
 }
 
+static PetscBool HoldsZero(const yaml_node_t *scalar)
+{
+  return (PetscBool)(strlen((const char *)scalar->data.scalar.value) != scalar->data.scalar.length);
+}
+
 static PetscBool ReadScalar(Reader *reader, const yaml_node_t *from, DeckNode *to)
 {
   const char **values = RheoInternMemory(sizeof *values);
   if (!values) return Fail(reader, from, to->path, "finds no memory");
-  if (strlen((const char *)from->data.scalar.value) != from->data.scalar.length)
-    return Fail(reader, from, to->path, "holds a zero byte");
+  if (HoldsZero(from)) return Fail(reader, from, to->path, "holds a zero byte");
   values[0] = RheoIntern((const char *)from->data.scalar.value);
   DeckNodeSet(to, DECK_VALUE, IsNull(from) ? 0 : 1, values);
   to->quoted = from->data.scalar.style != YAML_PLAIN_SCALAR_STYLE ? PETSC_TRUE : PETSC_FALSE;
@@ -46,6 +52,9 @@ static PetscBool ReadScalar(Reader *reader, const yaml_node_t *from, DeckNode *t
 static PetscBool ReadList(Reader *reader, const yaml_node_t *from, DeckNode *to)
 {
   size_t n = (size_t)(from->data.sequence.items.top - from->data.sequence.items.start);
+  reader->n_items += n;
+  if (reader->n_items > reader->n_bytes + NODES) /* more than the text can hold */
+    return Fail(reader, from, to->path, "aliases ('*name') make lists of too many items");
   const char **values = RheoInternMemory((n + 1) * sizeof *values);
   if (!values) return Fail(reader, from, to->path, "finds no memory");
   for (size_t i = 0; i < n; ++i) {
@@ -55,6 +64,7 @@ static PetscBool ReadList(Reader *reader, const yaml_node_t *from, DeckNode *to)
                   "a list of sections is not possible; give each section a name ('name: {...}')");
     if (item->type != YAML_SCALAR_NODE)
       return Fail(reader, item, to->path, "a list inside a list is not possible");
+    if (HoldsZero(item)) return Fail(reader, item, to->path, "holds a zero byte");
     values[i] = RheoIntern((const char *)item->data.scalar.value);
   }
   DeckNodeSet(to, DECK_LIST, (int)n, values);
@@ -68,6 +78,7 @@ static PetscBool CheckName(Reader *reader, const yaml_node_t *name, const char *
   if (name->type != YAML_SCALAR_NODE) return Fail(reader, name, path, "a key must be a word");
   const char *text = (const char *)name->data.scalar.value;
   char message[256];
+  if (HoldsZero(name)) return Fail(reader, name, path, "a key holds a zero byte");
   if (!*text || strpbrk(text, ". \t\n*")) {
     snprintf(message, sizeof message, "'%.100s' cannot be a key: keys hold no dots, blanks or stars", text);
     return Fail(reader, name, path, message);
@@ -119,14 +130,20 @@ static PetscBool ReadNode(Reader *reader, const yaml_node_t *from, DeckNode *to,
 static PetscBool FailParser(Reader *reader, const yaml_parser_t *parser)
 {
   const char *hint = "";
+  size_t line = parser->problem_mark.line;
   if (!parser->problem) RheoInternFails(); /* libyaml names all other problems */
   if (parser->problem && strstr(parser->problem, "cannot start any token"))
     hint = " (a tab? YAML wants blanks)";
   if (parser->problem && strstr(parser->problem, "mapping values are not allowed"))
     hint = " (wrong indentation, or a value with ': ' that needs quotes)";
-  if (parser->error == YAML_READER_ERROR) hint = " (a deck is a YAML text)";
-  snprintf(reader->why, reader->size, "%s:%d: not valid YAML: %s%s", reader->source,
-           (int)parser->problem_mark.line + 1, parser->problem ? parser->problem : "no memory", hint);
+  if (parser->error == YAML_READER_ERROR) { /* tells the byte, not the line */
+    hint = " (a deck is a YAML text)";
+    line = 0;
+    for (size_t i = 0; i < reader->n_bytes && i < parser->problem_offset; ++i)
+      line += reader->text[i] == '\n';
+  }
+  snprintf(reader->why, reader->size, "%s:%d: not valid YAML: %s%s", reader->source, (int)line + 1,
+           parser->problem ? parser->problem : "no memory", hint);
   return PETSC_FALSE;
 }
 
@@ -158,7 +175,8 @@ PetscBool DeckParse(RheoDeck deck, const char *source, const char *text, size_t 
                     size_t size)
 {
   yaml_parser_t parser;
-  Reader reader = {.deck = deck, .source = source, .why = why, .size = size};
+  Reader reader = {
+      .deck = deck, .source = source, .text = text, .n_bytes = n_bytes, .why = why, .size = size};
   if (!yaml_parser_initialize(&parser)) {
     RheoInternFails();
     snprintf(why, size, "%s: out of memory", source);

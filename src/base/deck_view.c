@@ -33,8 +33,7 @@ static void WriteNode(FILE *file, const DeckNode *node, int depth)
   fputs(node->kind == DECK_LIST ? "]\n" : "\n", file);
 }
 
-/* -output and -log say where and how, not what: two runs into two folders are to give the same files. */
-static PetscBool ConcernsThisRunOnly(const char *option)
+PetscBool DeckConcernsThisRunOnly(const char *option)
 {
   return !strcmp(option, "output") || !strcmp(option, "log");
 }
@@ -47,11 +46,12 @@ PetscErrorCode RheoDeckGetText(RheoDeck deck, const char **text)
     FILE *file = open_memstream(&deck->text, &size);
     PetscCheck(file, deck->comm, PETSC_ERR_MEM, "open_memstream failed");
     for (const DeckNode *child = deck->root.child; child; child = child->next) {
-      if (child->source || !ConcernsThisRunOnly(child->option)) WriteNode(file, child, 0);
+      if (child->source || !DeckConcernsThisRunOnly(child->option)) WriteNode(file, child, 0);
     }
     for (int i = 0; i < deck->n_arguments; ++i) { /* no key of deck or schema has claimed them yet */
-      if (deck->arguments[i].merged || ConcernsThisRunOnly(deck->arguments[i].name)) continue;
-      fprintf(file, "%s: ", deck->arguments[i].name);
+      if (deck->arguments[i].merged || DeckConcernsThisRunOnly(deck->arguments[i].name)) continue;
+      RheoYamlScalar(file, deck->arguments[i].name, RHEO_SCALAR_BLOCK);
+      fputs(": ", file);
       RheoYamlScalar(file, deck->arguments[i].value, RHEO_SCALAR_BLOCK);
       fputc('\n', file);
     }

@@ -5,6 +5,46 @@
 #include <string.h>
 #include <strings.h>
 
+/* The character at the start of a text, and how many bytes it has; 0 where they are not UTF-8. */
+static size_t Character(const char *text, uint32_t *character)
+{
+  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  const unsigned char *c = (const unsigned char *)text;
+  const size_t n = *c < 0x80 ? 1 : *c < 0xc0 ? 0 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : *c < 0xf8 ? 4 : 0;
+  uint32_t value = n < 2 ? *c : *c & (0x7fu >> n);
+  for (size_t i = 1; i < n; ++i) {
+    if ((c[i] & 0xc0) != 0x80) return 0;
+    value = value << 6 | (c[i] & 0x3f);
+  }
+  *character = value;
+  return !n || value < least[n] || (value >= 0xd800 && value < 0xe000) || value > 0x10ffff ? 0 : n;
+}
+
+size_t RheoUtf8Length(const char *text)
+{
+  uint32_t character;
+  size_t length = 0, n;
+  while (text[length] && (n = Character(text + length, &character))) length += n;
+  return length;
+}
+
+/* What a YAML reader refuses, takes for the end of a line, or drops. */
+static PetscBool NeedsEscape(uint32_t c)
+{
+  return (PetscBool)(c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+                     c == 0xfffe || c == 0xffff);
+}
+
+static PetscBool HoldsEscapes(const char *text)
+{
+  uint32_t character;
+  for (size_t n; *text; text += n) {
+    n = Character(text, &character);
+    if (!n || NeedsEscape(character)) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
 /* Words and forms that a YAML reader would take for something else than a string. */
 static PetscBool NeedsQuotes(const char *text, RheoScalarPlace place)
 {
@@ -20,10 +60,7 @@ static PetscBool NeedsQuotes(const char *text, RheoScalarPlace place)
   if (strstr(text, ": ") || strstr(text, " #")) return PETSC_TRUE;
   if (place == RHEO_SCALAR_FLOW && strpbrk(text, ",[]{}")) return PETSC_TRUE;
   if (text[strlen(text) - 1] == ':') return PETSC_TRUE;
-  for (const char *c = text; *c; ++c) {
-    if (iscntrl((unsigned char)*c)) return PETSC_TRUE;
-  }
-  return PETSC_FALSE;
+  return HoldsEscapes(text);
 }
 
 static PetscBool LooksLikeNumber(const char *text)
@@ -34,6 +71,20 @@ static PetscBool LooksLikeNumber(const char *text)
   return end != text && !*end;
 }
 
+static void Escape(FILE *file, uint32_t character)
+{
+  static const struct {
+    uint32_t character;
+    char letter;
+  } named[] = {{'\n', 'n'}, {'\t', 't'}, {0x85, 'N'}, {0x2028, 'L'}, {0x2029, 'P'}};
+  for (size_t i = 0; i < sizeof named / sizeof *named; ++i) {
+    if (character != named[i].character) continue;
+    fprintf(file, "\\%c", named[i].letter);
+    return;
+  }
+  fprintf(file, character < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)character);
+}
+
 void RheoYamlScalar(FILE *file, const char *text, RheoScalarPlace place)
 {
   if (place != RHEO_SCALAR_QUOTED && !NeedsQuotes(text, place)) {
@@ -41,17 +92,18 @@ void RheoYamlScalar(FILE *file, const char *text, RheoScalarPlace place)
     return;
   }
   fputc('"', file);
-  for (const unsigned char *c = (const unsigned char *)text; *c; ++c) {
-    if (*c == '"' || *c == '\\')
-      fprintf(file, "\\%c", *c);
-    else if (*c == '\n')
-      fputs("\\n", file);
-    else if (*c == '\t')
-      fputs("\\t", file);
-    else if (iscntrl(*c))
-      fprintf(file, "\\x%02x", *c);
+  while (*text) {
+    uint32_t character;
+    const size_t n = Character(text, &character);
+    if (!n) /* a name of a file from elsewhere: as if it were Latin-1 */
+      fprintf(file, "\\x%02x", (unsigned char)*text);
+    else if (character == '"' || character == '\\')
+      fprintf(file, "\\%c", *text);
+    else if (NeedsEscape(character))
+      Escape(file, character);
     else
-      fputc(*c, file);
+      fwrite(text, 1, n, file);
+    text += n ? n : 1;
   }
   fputc('"', file);
 }

@@ -33,6 +33,7 @@ expect 'bad.yaml' $rheo simulate bad.yaml
 expect 'absent.yaml' $rheo simulate absent.yaml
 expect 'frobnicate.*not a verb' $rheo frobnicate good.yaml
 expect 'needs a file' $rheo train
+expect "command line: -title: 'caf' is followed by a byte that is not UTF-8" $rheo train good.yaml -title $'caf\xe9'
 deck 's/family: uniform/family: unifrom/'
 expect 'bad.yaml:5: prior.b.family: .*uniform.*unifrom' $rheo simulate bad.yaml
 deck 's/type: gaussian_linear/type: gaussian_lienar/'

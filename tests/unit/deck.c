@@ -201,6 +201,35 @@ static void BadTextsAreRejectedWithTheirLine(void **state)
   RejectsText("a.b: 1\n", "'a.b' cannot be a key");
   RejectsText("a: &x\n  b: *x\n", "nested too deeply");
   RejectsText("\001\002binary", "not valid YAML");
+  RejectsText("a: 1\nb: 2\n# caf\xe9\nc: 3\n", "flu.yaml:3: not valid YAML: ");
+  RejectsText("a: 1\nb: \"x\001\"\n", "flu.yaml:2: not valid YAML: ");
+  RejectsText("a: 1\nb: \"x\\0y\"\n", "flu.yaml:2: b: holds a zero byte");
+  RejectsText("a:\n  \"b\\0c\": 1\n", "flu.yaml:2: a: a key holds a zero byte");
+  RejectsText("a:\n  - x\n  - \"x\\0y\"\n", "flu.yaml:3: a: holds a zero byte");
+}
+
+/* A list may be long, and aliases may repeat it a few times, but not without end. */
+static void ListsAreLongButAliasesDoNotMultiply(void **state)
+{
+  enum { ITEMS = 150000, SIZE = 1 << 20 };
+  char *text = malloc(SIZE), *end = text;
+  (void)state;
+  end += sprintf(end, "train:\n  betas: [");
+  for (int i = 0; i < ITEMS; ++i) end += sprintf(end, "0,");
+  sprintf(end, "]\n");
+  assert_int_equal(ReadTrain(text, NULL).betas.n, ITEMS);
+
+  end = text + sprintf(text, "a: &list [");
+  for (int i = 0; i < 2000; ++i) end += sprintf(end, "0,");
+  end += sprintf(end, "]\n");
+  char *after = end;
+  for (int i = 0; i < 20; ++i) end += sprintf(end, "k%d: *list\n", i);
+  RheoDeck deck = Load(text);
+  OK(RheoDeckDestroy(&deck));
+  end = after;
+  for (int i = 0; i < 2000; ++i) end += sprintf(end, "k%d: *list\n", i);
+  RejectsText(text, "aliases ('*name') make lists of too many items");
+  free(text);
 }
 
 static void RejectsDeck(const char *text, const char *line, const char *message)
@@ -256,6 +285,12 @@ static void UnknownKeysGetTheNearestKnown(void **state)
   RejectsDeck("", "-train_bacth 0", "command line: -train_bacth: unknown key; did you mean -train_batch?");
   RejectsDeck("prior: {beta: {type: normal}}", "-prior_bta_mean 0",
               "command line: -prior_bta_mean: unknown key; did you mean -prior_beta_mean?");
+  char text[400];
+  snprintf(text, sizeof text, "%0300d: 1", 0);
+  RejectsDeck(text, NULL, "flu.yaml:1: unknown key 000");
+  assert_null(strstr(RheoErrorMessage(), "did you mean"));
+  text[300] = 0;
+  assert_null(RheoNearest(text, 1, (const char *const[]){"batch"}));
 }
 
 static void MissingAndRejectedKeys(void **state)
@@ -273,6 +308,15 @@ static void MissingAndRejectedKeys(void **state)
   const char *arguments[] = {"stray", "-a=3"};
   REJECTS(RheoDeckSetArguments(deck, 1, arguments), "command line: 'stray' is not an option");
   REJECTS(RheoDeckSetArguments(deck, 1, arguments + 1), "write -key value");
+  const char *latin[] = {"-train_file", "caf\xe9", "-caf\xe9", "-output", "caf\xe9"};
+  REJECTS(RheoDeckSetArguments(deck, 2, latin),
+          "command line: -train_file: 'caf' is followed by a byte that is not UTF-8");
+  REJECTS(RheoDeckSetArguments(deck, 1, latin + 2), "command line: '-caf' is followed by a byte");
+  OK(RheoDeckSetArguments(deck, 2, latin + 3)); /* a folder, which is not part of the deck's text */
+  for (int i = 0; i < 5; ++i) { /* longer than need be, half a pair, too large, cut short, no start */
+    latin[1] = (const char *const[]){"\xc1\x81", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80"}[i];
+    REJECTS(RheoDeckSetArguments(deck, 2, latin), "command line: -train_file: '' is followed by a byte");
+  }
   OK(RheoDeckDestroy(&deck));
 }
 
@@ -360,6 +404,36 @@ static void TextLoadsToAnEqualDeck(void **state)
   OK(RheoDeckDestroy(&again));
 }
 
+/* Characters that a reader of YAML refuses, or takes for the end of a line. */
+static void AwkwardCharactersLoadToAnEqualDeck(void **state)
+{
+  (void)state;
+  static const char deck_text[] =
+      "\"\\uFEFFkey\": 1\n"
+      "train: {file: \"x\\N y\"}\n"
+      "list: [\"a\\Lb\", \"a\\Pb\", \"\\x9f\\x7f\", \"\\uFFFF\", \"\\U0001F600\\xe4\"]\n";
+  const char *first, *second;
+  Train train;
+  RheoDeck deck = Load(deck_text);
+  OK(RheoDeckSetArguments(deck, 4,
+                          (const char *const[]){"-a\342\200\250b", "c\302\205 d", "-e", "\xef\xbf\xbf"}));
+  OK(RheoDeckGetText(deck, &first));
+  assert_string_equal(first,
+                      "\"\\ufeffkey\": 1\n"
+                      "train:\n"
+                      "  file: \"x\\N y\"\n"
+                      "list: [\"a\\Lb\", \"a\\Pb\", \"\\x9f\\x7f\", \"\\uffff\", \xf0\x9f\x98\x80\xc3\xa4]\n"
+                      "\"a\\Lb\": \"c\\N d\"\n"
+                      "e: \"\\uffff\"\n");
+  RheoDeck again = Load(first);
+  OK(RheoDeckGetText(again, &second));
+  assert_string_equal(first, second);
+  OK(RheoDeckRead(again, "train", train_keys, &train));
+  assert_string_equal(train.file, "x\302\205 y");
+  OK(RheoDeckDestroy(&deck));
+  OK(RheoDeckDestroy(&again));
+}
+
 static void PetscOptionsGoToPetsc(void **state)
 {
   (void)state;
@@ -430,11 +504,13 @@ int main(int argc, char **argv)
       cmocka_unit_test(CommandLineWins),
       cmocka_unit_test(ChildrenKeepTheirOrder),
       cmocka_unit_test(BadTextsAreRejectedWithTheirLine),
+      cmocka_unit_test(ListsAreLongButAliasesDoNotMultiply),
       cmocka_unit_test(BadValuesNameKeyRuleAndValue),
       cmocka_unit_test(UnknownKeysGetTheNearestKnown),
       cmocka_unit_test(MissingAndRejectedKeys),
       cmocka_unit_test(FilesAreReadOrRejected),
       cmocka_unit_test(TextLoadsToAnEqualDeck),
+      cmocka_unit_test(AwkwardCharactersLoadToAnEqualDeck),
       cmocka_unit_test(PetscOptionsGoToPetsc),
       cmocka_unit_test(SchemaIsShownWithDefaultsAndRules),
       cmocka_unit_test(InternedTextsAreOne),

@@ -92,6 +92,65 @@ static void TextsComeBack(void **state)
   free(text);
 }
 
+/* What readers of YAML refuse as it is, take for the end of a line, or drop; and neighbours of these. */
+static void CharactersComeBack(void **state)
+{
+  static const char *const texts[] = {"x\302\205 y",
+                                      "x\342\200\250y",
+                                      "x\342\200\251",
+                                      "\302\200 \302\237",
+                                      "\357\273\277mark",
+                                      "\357\277\276",
+                                      "\357\277\277",
+                                      "\177",
+                                      "\r",
+                                      "\355\237\277",
+                                      "\356\200\200",
+                                      "\302\240",
+                                      "\360\220\200\200",
+                                      "\364\217\277\277"};
+  static const RheoKey keys[] = {{"text", RHEO_KEY_STRING, 0, NULL, NULL, NULL}, {0}};
+  (void)state;
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; ++i) {
+    char *text = NULL;
+    size_t size;
+    RheoYaml yaml = {PETSC_COMM_SELF, open_memstream(&text, &size), 0};
+    RheoYamlText(&yaml, "text", texts[i]);
+    fclose(yaml.file);
+    const char *value = NULL;
+    RheoDeck deck;
+    OK(RheoDeckCreate(PETSC_COMM_SELF, &deck));
+    OK(RheoDeckLoadText(deck, "text", text));
+    OK(RheoDeckRead(deck, "", keys, &value));
+    assert_string_equal(value, texts[i]);
+    OK(RheoDeckDestroy(&deck));
+    free(text);
+  }
+}
+
+/* Bytes of no UTF-8, as names of files may have, are taken for Latin-1: what is written stays a YAML text. */
+static void OtherBytesAreLatin1(void **state)
+{
+  (void)state;
+  Capture capture = CaptureStart(STDOUT_FILENO, 0);
+  RheoYaml yaml = RheoYamlStdout(PETSC_COMM_SELF);
+  RheoYamlOpen(&yaml, "bytes");
+  RheoYamlText(&yaml, "latin", "caf\351 \303\251");
+  RheoYamlText(&yaml, "cut", "x\342\202");
+  RheoYamlText(&yaml, "surrogate", "\355\240\200");
+  RheoYamlClose(&yaml);
+  char *text = CaptureEnd(&capture);
+  assert_string_equal(text, "bytes:\n"
+                            "  latin: \"caf\\xe9 \303\251\"\n"
+                            "  cut: \"x\\xe2\\x82\"\n"
+                            "  surrogate: \"\\xed\\xa0\\x80\"\n");
+  RheoDeck deck;
+  OK(RheoDeckCreate(PETSC_COMM_SELF, &deck));
+  OK(RheoDeckLoadText(deck, "stdout", text));
+  OK(RheoDeckDestroy(&deck));
+  free(text);
+}
+
 /* By itself, for decks have no lists of maps. */
 static void ItemsAreMapsOfAList(void **state)
 {
@@ -123,10 +182,9 @@ static void ChecksumsAreFnv1a(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(WritesWhatAReaderExpects),
-      cmocka_unit_test(TextsComeBack),
-      cmocka_unit_test(ItemsAreMapsOfAList),
-      cmocka_unit_test(ChecksumsAreFnv1a),
+      cmocka_unit_test(WritesWhatAReaderExpects), cmocka_unit_test(TextsComeBack),
+      cmocka_unit_test(CharactersComeBack),       cmocka_unit_test(OtherBytesAreLatin1),
+      cmocka_unit_test(ItemsAreMapsOfAList),      cmocka_unit_test(ChecksumsAreFnv1a),
   };
   return RUN_TESTS(argc, argv, tests);
 }
