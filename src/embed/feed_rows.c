@@ -34,13 +34,9 @@ static int64_t Plain(int64_t key)
 
 PetscErrorCode EmbedAllHave(MPI_Comm comm, PetscBool mine)
 {
-  PetscBool all;
-
   PetscFunctionBeginUser;
-  PetscCall(RheoAgree(comm, mine, &all));
-  PetscCheck(all, PETSC_COMM_SELF, PETSC_ERR_MEM,
-             "%s memory for the rows to train on; more ranks that train hold fewer each",
-             mine ? "another rank has no" : "no");
+  PetscCall(EmbedAgree(comm, mine ? RHEO_OK : PETSC_ERR_MEM,
+                       "the rows to train on; more ranks that train hold fewer each"));
   PetscFunctionReturn(RHEO_OK);
 }
 

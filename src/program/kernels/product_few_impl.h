@@ -69,7 +69,6 @@ static int next_columns(int done, int n, int *begin)
 {
   const int left = n - done;
   *begin = left < HALF ? n - HALF : done;
-  if (left < HALF) return HALF;
   if (left < WIDTH) return HALF;
   if (left > LONG && left < LONG + WIDTH) return LONG / 2;
   return left < LONG ? left : LONG;
