@@ -25,7 +25,7 @@ typedef struct {
   double tolerance;      /* on the marginals, L1 */
   int most;              /* iterations at most */
 } RheoSinkhornConfig;
-/* Log-domain Sinkhorn for uniform marginals (Cuturi 2013; Peyre & Cuturi 2019): log_plan (n, n), rows sum to 1/n. Tells how
- * many iterations it took and the error that was reached, in the columns. Not collective. */
-PetscErrorCode RheoSinkhorn(int64_t n, const double *cost, const RheoSinkhornConfig *config, double *log_plan,
+/* Log-domain Sinkhorn for uniform marginals, over-relaxed (Cuturi 2013; Peyre & Cuturi 2019; Thibault et al. 2021): plan (n, n),
+ * rows sum to 1/n. Tells how many iterations it took and the error that was reached, in the columns. Not collective. */
+PetscErrorCode RheoSinkhorn(int64_t n, const double *cost, const RheoSinkhornConfig *config, double *plan,
                             int *iterations, double *error);

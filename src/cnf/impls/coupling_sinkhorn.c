@@ -42,12 +42,12 @@ static void Advise(const void *config, const RheoPairs *pairs, char text[RHEO_AD
         given, bridge);
 }
 
-static int32_t Draw(int64_t n, const double *log_row, double u)
+static int32_t Draw(int64_t n, const double *row, double u)
 {
   double sum = 0;
   int64_t j = 0;
   for (; j < n - 1; j++) {
-    sum += (double)n * exp(log_row[j]);
+    sum += (double)n * row[j];
     if (sum > u) break;
   }
   return (int32_t)j;

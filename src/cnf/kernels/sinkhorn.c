@@ -34,8 +34,7 @@ void log_sum_columns(int n, const double *restrict log_weight, const double *res
   for (int j = 0; j < n; j++) sum[j] = most[j] + log(sum[j]);
 }
 
-void weigh_row(int n, const double *restrict log_weight, double f, const double *restrict g,
-               double *restrict weight)
+void weigh_row(int n, const double *log_weight, double f, const double *restrict g, double *weight)
 {
 #pragma omp simd
   for (int j = 0; j < n; j++) weight[j] = exp(log_weight[j] + f + g[j]);
