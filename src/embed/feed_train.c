@@ -284,13 +284,16 @@ static PetscErrorCode TrainDeck(rheo_feed *f, RheoDeck deck, const char *deck_pa
 PetscErrorCode EmbedFeedTrain(rheo_feed *f, const char *deck_path, const char *path, int64_t *rows)
 {
   Trainers *t = f->data;
+  PetscBool named;
   RheoDeck deck;
 
   PetscFunctionBeginUser;
   RheoInputCheck(f->type == &EmbedFeedTrainers && f->is_trainer, PETSC_COMM_SELF,
                  "only ranks that were opened to train do so");
   RheoInputCheck(!t->ended, PETSC_COMM_SELF, "the rows of this feed have been trained on already");
-  RheoInputCheck(deck_path && path, PETSC_COMM_SELF, "a training needs a deck and a path for its model");
+  PetscCall(RheoAgree(t->trainers, (PetscBool)(deck_path && path), &named));
+  RheoInputCheck(named, t->trainers,
+                 "a training needs a deck and a path for its model, on every rank that trains");
   PetscCall(CheckPath(t->trainers, path));
   PetscCall(CheckDeck(t->trainers, deck_path));
   PetscCall(RheoDeckCreate(t->trainers, &deck));

@@ -277,6 +277,7 @@ static void mistakes_of_trainers(void **state)
   if (is_trainer) {
     MISTAKE(rheo_feed_train(feed, "feed_wrong.yaml", "none.h5", NULL), "train.batsch");
     MISTAKE(rheo_feed_train(feed, "feed_deck.yaml", "no/folder/none.h5", NULL), "no model can be written");
+    MISTAKE(rheo_feed_train(feed, rank == size - 1 ? NULL : "feed_deck.yaml", "none.h5", NULL), "every rank");
     MISTAKE(rheo_feed_put(feed, 0, HostObserved, HostObserved, 0), "nothing to put");
     DONE(rheo_feed_train(feed, "feed_deck.yaml", "feed_once.h5", &rows));
     assert_int_equal(rows, N);
