@@ -29,19 +29,22 @@ typedef struct {
 
 static PetscErrorCode FindObjective(RheoDensity q, RheoDeck deck)
 {
+  const RheoObjectiveType *const *type = RheoObjectiveTypes;
   ObjectiveConfig config;
-  char known[256] = "";
+  char suitable[256] = "";
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(deck, "cnf", RheoDensityCnfKeys, &config));
-  for (int i = 0; RheoObjectiveTypes[i] && !q->objective; i++) {
-    if (!strcmp(RheoObjectiveTypes[i]->name, config.objective)) q->objective = RheoObjectiveTypes[i];
-    snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
-             RheoObjectiveTypes[i]->name);
+  for (; *type; type++) {
+    const size_t written = strlen(suitable);
+    if (strcmp((*type)->trains, "cnf")) continue;
+    if (!strcmp((*type)->name, config.objective)) q->objective = *type;
+    snprintf(suitable + written, sizeof suitable - written, "%s%s", written ? ", " : "", (*type)->name);
   }
   if (!q->objective)
-    PetscCall(RheoDeckReject(deck, "cnf.objective", "there is no objective '%s' (known: %s)",
-                             config.objective, known));
+    PetscCall(RheoDeckReject(deck, "cnf.objective",
+                             "no objective of continuous flows is called %s (known: %s)", config.objective,
+                             suitable));
   PetscFunctionReturn(RHEO_OK);
 }
 

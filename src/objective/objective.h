@@ -56,6 +56,7 @@ typedef struct {
 
 typedef struct {
   const char *name, *summary, *reference;
+  const char *trains; /* REQUIRED. The member of RheoObjectiveModel: "flow", "cnf" or "net" */
   /* The columns by name, NULL at the end: {"x", "context", NULL} */
   const char *const *columns;
   /* REQUIRED, also with a runner, where it only names the parameters. columns (B, width) in that order; a column may be

@@ -44,7 +44,7 @@ deck 's/mean: 0, sd: 1/mean: 0, sd: -1/'
 expect 'bad.yaml:4:.*prior.a' $rheo simulate bad.yaml
 expect 'rqs_copling.*rqs_coupling' $rheo infer good.yaml -flow_stack rqs_copling -output h
 expect 'cnf_objective.*cfmm.*known: .*cfm' $rheo infer good.yaml -estimator fmpe -cnf_objective cfmm -output h
-expect 'cnf_objective.*mse cannot train' $rheo infer good.yaml -estimator fmpe -cnf_objective mse -output h
+expect 'cnf_objective.*continuous flows is called mse (known: cfm, contrastive_fm, cnf_nll)' $rheo infer good.yaml -estimator fmpe -cnf_objective mse -output h
 expect 'cnf_source.*normal or uniform' $rheo infer good.yaml -estimator fmpe -cnf_source data -output h
 expect 'estimator.*npe, fmpe.*fmep' $rheo infer good.yaml -estimator fmep -output h
 [ -e h/data.h5 ] && { echo 'FAILED: a mistake in the flow cost a simulation first'; failed=1; }

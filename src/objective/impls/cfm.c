@@ -18,6 +18,7 @@ const RheoObjectiveType RheoObjectiveType_Cfm = {
     .name = "cfm",
     .summary = "flow matching: squared error of a velocity field on a path from source to data",
     .reference = "Lipman et al. 2023; Tong et al. 2024",
+    .trains = "cnf",
     .columns = columns,
     .loss = loss,
     .check = RheoMatchCheck,

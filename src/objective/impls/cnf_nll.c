@@ -350,6 +350,7 @@ const RheoObjectiveType RheoObjectiveType_CnfNll = {
     .name = "cnf_nll",
     .summary = "negative log-density of x given the context, by a continuous flow; solved and differentiated",
     .reference = "Grathwohl et al. 2019; Finlay et al. 2020; Onken et al. 2021; Du et al. 2022",
+    .trains = "cnf",
     .columns = columns,
     .loss = loss,
     .check = check,

@@ -33,6 +33,7 @@ const RheoObjectiveType RheoObjectiveType_ContrastiveFm = {
     .name = "contrastive_fm",
     .summary = "flow matching that also keeps away from the velocities of other rows",
     .reference = "Stoica et al. 2025",
+    .trains = "cnf",
     .columns = columns,
     .loss = loss,
     .check = RheoMatchCheck,

@@ -27,6 +27,7 @@ const RheoObjectiveType RheoObjectiveType_CrossEntropy = {
     .name = "cross_entropy",
     .summary = "cross-entropy of a classification of x",
     .reference = "-",
+    .trains = "net",
     .columns = columns,
     .loss = loss,
 };

@@ -17,6 +17,7 @@ const RheoObjectiveType RheoObjectiveType_Mse = {
     .name = "mse",
     .summary = "mean squared error of a regression of y on x",
     .reference = "-",
+    .trains = "net",
     .columns = columns,
     .loss = loss,
 };

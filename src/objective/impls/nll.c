@@ -14,6 +14,7 @@ const RheoObjectiveType RheoObjectiveType_Nll = {
     .name = "nll",
     .summary = "negative log-density of x given the context",
     .reference = "Papamakarios and Murray 2016",
+    .trains = "flow",
     .columns = columns,
     .loss = loss,
 };
