@@ -126,6 +126,11 @@ static PetscErrorCode PassPetscOptions(RheoDeck deck)
   PetscFunctionBeginUser;
   for (const DeckNode *node = DeckNodeNext(&deck->root); node; node = DeckNodeNext(node)) {
     if (node->kind == DECK_MAP || !node->source || !RheoPetscOptionIs(node->option)) continue;
+    const DeckNode *first = DeckNodeFindOption(&deck->root, node->option);
+    if (first != node)
+      PetscCall(RheoDeckReject(deck, node->path,
+                               "%s in line %d is the same option of PETSc: take one of them", first->path,
+                               first->line));
     if (!RheoPetscOptionGiven(node->option)) PetscCall(SetPetscOption(node->option, node->n, node->values));
   }
   PetscFunctionReturn(RHEO_OK);

@@ -34,6 +34,8 @@ expect 'absent.yaml' $rheo simulate absent.yaml
 expect 'frobnicate.*not a verb' $rheo frobnicate good.yaml
 expect 'needs a file' $rheo train
 expect "command line: -title: 'caf' is followed by a byte that is not UTF-8" $rheo train good.yaml -title $'caf\xe9'
+printf 'ts: {rtol: 1e-3}\nts_rtol: 1e-4\n' | cat good.yaml - > bad.yaml
+expect 'bad.yaml:[0-9]*: ts_rtol = 1e-4: ts.rtol in line [0-9]* is the same option' $rheo simulate bad.yaml
 deck 's/family: uniform/family: unifrom/'
 expect 'bad.yaml:5: prior.b.family: .*uniform.*unifrom' $rheo simulate bad.yaml
 deck 's/type: gaussian_linear/type: gaussian_lienar/'
