@@ -25,6 +25,13 @@ typedef struct {
 enum { LOOK = 10 }; /* steps from one look at the error to the next */
 static const double MostOmega = 1.98, Grown = 10;
 
+/* The largest weight of each row is 1. */
+static void Start(Sinkhorn *s)
+{
+  for (int i = 0; i < s->n; i++) s->f[i] = -largest(s->n, s->log_weight + (size_t)i * (size_t)s->n);
+  s->omega = 1;
+}
+
 /* Rows, then columns, exactly; afterwards the columns are right. */
 static void StepLog(Sinkhorn *s)
 {
@@ -112,27 +119,12 @@ static void Absorb(Sinkhorn *s)
   }
 }
 
-/* The rows made right, the plan written over L, and the error that is left in the columns. */
-static double Finish(Sinkhorn *s)
-{
-  const int n = s->n;
-  double error = 0;
-  for (int j = 0; j < n; j++) s->sum[j] = 0;
-  for (int i = 0; i < n; i++) {
-    double *row = s->log_weight + (size_t)i * (size_t)n;
-    weigh_row(n, row, -log(n) - log_sum_row(n, row, s->g), s->g, row);
-    add_scaled(n, 1, row, s->sum);
-  }
-  for (int j = 0; j < n; j++) error += fabs(s->sum[j] - 1.0 / n);
-  return error;
-}
-
 static void Iterate(Sinkhorn *s, const RheoSinkhornConfig *config, int *iterations)
 {
   int done = 0;
-  StepLog(s);
+  Start(s);
   BuildKernel(s);
-  for (*iterations = 1; !done && *iterations < config->most; ++*iterations) {
+  for (*iterations = 0; !done && *iterations < config->most; ++*iterations) {
     double error;
     const int safe = StepKernel(s, config->tolerance, &error);
     done = safe && error <= config->tolerance;
@@ -144,7 +136,22 @@ static void Iterate(Sinkhorn *s, const RheoSinkhornConfig *config, int *iteratio
       StepLog(s);
     BuildKernel(s);
   }
-  Absorb(s);
+}
+
+/* The plan, its rows made right, and the error that is left in the columns. */
+static double Finish(Sinkhorn *s, double *plan)
+{
+  const int n = s->n;
+  double error = 0;
+  for (int j = 0; j < n; j++) s->sum[j] = 0;
+  for (int i = 0; i < n; i++) {
+    const double *row = s->kernel + (size_t)i * (size_t)n, of_row = weighted_sum(n, row, s->b);
+    double *to = plan + (size_t)i * (size_t)n;
+    for (int j = 0; j < n; j++) to[j] = row[j] * s->b[j] / (n * of_row);
+    add_scaled(n, 1, to, s->sum);
+  }
+  for (int j = 0; j < n; j++) error += fabs(s->sum[j] - 1.0 / n);
+  return error;
 }
 
 PetscErrorCode RheoSinkhorn(int64_t n, const double *cost, const RheoSinkhornConfig *config, double *plan,
@@ -169,7 +176,7 @@ PetscErrorCode RheoSinkhorn(int64_t n, const double *cost, const RheoSinkhornCon
   PetscCall(PetscMalloc3(n * n, &s.kernel, n, &s.a, n, &s.b));
   PetscCall(PetscCalloc4(n, &s.f, n, &s.g, n, &s.sum, n, &s.most));
   Iterate(&s, config, iterations);
-  *error = Finish(&s);
+  *error = Finish(&s, plan);
   PetscCall(PetscFree3(s.kernel, s.a, s.b));
   PetscCall(PetscFree4(s.f, s.g, s.sum, s.most));
   PetscFunctionReturn(RHEO_OK);

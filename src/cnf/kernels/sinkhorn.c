@@ -2,6 +2,14 @@
 #include "../../program/kernels/vmath.h"
 #include <stddef.h>
 
+double largest(int n, const double *restrict log_weight)
+{
+  double most = -INFINITY;
+#pragma omp simd reduction(max : most)
+  for (int j = 0; j < n; j++) most = log_weight[j] > most ? log_weight[j] : most;
+  return most;
+}
+
 double log_sum_row(int n, const double *restrict log_weight, const double *restrict g)
 {
   double most = -INFINITY, sum = 0;
@@ -34,7 +42,8 @@ void log_sum_columns(int n, const double *restrict log_weight, const double *res
   for (int j = 0; j < n; j++) sum[j] = most[j] + log(sum[j]);
 }
 
-void weigh_row(int n, const double *log_weight, double f, const double *restrict g, double *weight)
+void weigh_row(int n, const double *restrict log_weight, double f, const double *restrict g,
+               double *restrict weight)
 {
 #pragma omp simd
   for (int j = 0; j < n; j++) weight[j] = exp(log_weight[j] + f + g[j]);
