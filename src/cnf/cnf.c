@@ -2,19 +2,19 @@
 #include <string.h>
 
 const RheoVelocityType *const RheoVelocityTypes[] = {
-#define RHEO_VELOCITY_TYPE(Name) &RheoVelocityType_##Name,
+#define RHEO_VELOCITY_TYPE(symbol, name) &RheoVelocityType_##symbol,
 #include "velocity_types.def"
 #undef RHEO_VELOCITY_TYPE
     NULL};
 
 const RheoEmbeddingType *const RheoEmbeddingTypes[] = {
-#define RHEO_EMBEDDING_TYPE(Name) &RheoEmbeddingType_##Name,
+#define RHEO_EMBEDDING_TYPE(symbol, name) &RheoEmbeddingType_##symbol,
 #include "embedding_types.def"
 #undef RHEO_EMBEDDING_TYPE
     NULL};
 
 const RheoPathType *const RheoPathTypes[] = {
-#define RHEO_PATH_TYPE(Name) &RheoPathType_##Name,
+#define RHEO_PATH_TYPE(symbol, name) &RheoPathType_##symbol,
 #include "path_types.def"
 #undef RHEO_PATH_TYPE
     NULL};

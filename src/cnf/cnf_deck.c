@@ -5,16 +5,37 @@
 #include <stdio.h>
 #include <string.h>
 
+/* "|linear|lipman...": rules after their first character. */
+static const char velocity_rule[] =
+#define RHEO_VELOCITY_TYPE(symbol, name) "|" #name
+#include "velocity_types.def"
+#undef RHEO_VELOCITY_TYPE
+    ;
+static const char embedding_rule[] =
+#define RHEO_EMBEDDING_TYPE(symbol, name) "|" #name
+#include "embedding_types.def"
+#undef RHEO_EMBEDDING_TYPE
+    ;
+static const char path_rule[] =
+#define RHEO_PATH_TYPE(symbol, name) "|" #name
+#include "path_types.def"
+#undef RHEO_PATH_TYPE
+    ;
+static const char coupling_rule[] =
+#define RHEO_COUPLING_TYPE(symbol, name) "|" #name
+#include "coupling_types.def"
+#undef RHEO_COUPLING_TYPE
+    ;
+
 #define FIELD(name) offsetof(RheoCnfConfig, name)
 const RheoKey RheoCnfKeys[] = {
-    {"velocity", RHEO_KEY_CHOICE, FIELD(velocity), "net", "net|potential|affine", "kind of velocity field"},
-    {"time", RHEO_KEY_CHOICE, FIELD(time), "fourier", "raw|fourier|sinusoidal", "how the field sees time"},
+    {"velocity", RHEO_KEY_CHOICE, FIELD(velocity), "net", velocity_rule + 1, "kind of velocity field"},
+    {"time", RHEO_KEY_CHOICE, FIELD(time), "fourier", embedding_rule + 1, "how the field sees time"},
     {"frequencies", RHEO_KEY_INT, FIELD(frequencies), "8", "[1, 1000]", "of the embedding of time"},
-    {"path", RHEO_KEY_CHOICE, FIELD(path), "linear", "linear|lipman|vp|sb|ve",
-     "from source to data in training"},
+    {"path", RHEO_KEY_CHOICE, FIELD(path), "linear", path_rule + 1, "from source to data in training"},
     {"sigma", RHEO_KEY_REAL, FIELD(sigma), "0", "[0, inf)", "width of the path"},
     {"source", RHEO_KEY_CHOICE, FIELD(source), "normal", "normal|uniform|data", "what stands at t = 0"},
-    {"coupling", RHEO_KEY_CHOICE, FIELD(coupling), "independent", "independent|exact|sinkhorn|c2ot|weighted",
+    {"coupling", RHEO_KEY_CHOICE, FIELD(coupling), "independent", coupling_rule + 1,
      "which source sample goes with which data sample"},
     {"coupling_batch", RHEO_KEY_COUNT, FIELD(coupling_batch), "0", "[0, inf)",
      "rows coupled at once, a multiple of train.batch; 0: train.batch"},

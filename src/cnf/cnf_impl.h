@@ -5,13 +5,13 @@
 
 enum { RHEO_CNF_MAX_FEATURES = 4096 };
 
-#define RHEO_VELOCITY_TYPE(Name) extern const RheoVelocityType RheoVelocityType_##Name;
+#define RHEO_VELOCITY_TYPE(symbol, name) extern const RheoVelocityType RheoVelocityType_##symbol;
 #include "velocity_types.def"
 #undef RHEO_VELOCITY_TYPE
-#define RHEO_EMBEDDING_TYPE(Name) extern const RheoEmbeddingType RheoEmbeddingType_##Name;
+#define RHEO_EMBEDDING_TYPE(symbol, name) extern const RheoEmbeddingType RheoEmbeddingType_##symbol;
 #include "embedding_types.def"
 #undef RHEO_EMBEDDING_TYPE
-#define RHEO_PATH_TYPE(Name) extern const RheoPathType RheoPathType_##Name;
+#define RHEO_PATH_TYPE(symbol, name) extern const RheoPathType RheoPathType_##symbol;
 #include "path_types.def"
 #undef RHEO_PATH_TYPE
 

@@ -2,6 +2,6 @@
 #pragma once
 #include "coupling.h"
 
-#define RHEO_COUPLING_TYPE(Name) extern const RheoCouplingType RheoCouplingType_##Name;
+#define RHEO_COUPLING_TYPE(symbol, name) extern const RheoCouplingType RheoCouplingType_##symbol;
 #include "coupling_types.def"
 #undef RHEO_COUPLING_TYPE

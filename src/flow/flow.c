@@ -9,7 +9,7 @@ const RheoTransformType *const RheoTransformTypes[] = {
     NULL};
 
 const RheoBaseType *const RheoBaseTypes[] = {
-#define RHEO_BASE_TYPE(Name) &RheoBaseType_##Name,
+#define RHEO_BASE_TYPE(symbol, name) &RheoBaseType_##symbol,
 #include "base_types.def"
 #undef RHEO_BASE_TYPE
     NULL};

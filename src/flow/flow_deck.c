@@ -3,9 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* "|normal|uniform...": the rule after its first character. */
+static const char base_rule[] =
+#define RHEO_BASE_TYPE(symbol, name) "|" #name
+#include "base_types.def"
+#undef RHEO_BASE_TYPE
+    ;
+
 #define FIELD(name) offsetof(RheoFlowConfig, name)
 const RheoKey RheoFlowKeys[] = {
-    {"base", RHEO_KEY_CHOICE, FIELD(base), "normal", "normal|uniform|diagonal_normal", "base distribution"},
+    {"base", RHEO_KEY_CHOICE, FIELD(base), "normal", base_rule + 1, "base distribution"},
     {"stack", RHEO_KEY_STRINGS, FIELD(stack), "[rqs_coupling, lu]", NULL,
      "transforms, in order from data to base"},
     {"repeat", RHEO_KEY_INT, FIELD(repeat), "5", "[1, 1000]", "times the stack is repeated"},

@@ -8,7 +8,7 @@ enum { RHEO_MAX_FEATURES = 4096 };
 #define RHEO_TRANSFORM_TYPE(Name) extern const RheoTransformType RheoTransformType_##Name;
 #include "transform_types.def"
 #undef RHEO_TRANSFORM_TYPE
-#define RHEO_BASE_TYPE(Name) extern const RheoBaseType RheoBaseType_##Name;
+#define RHEO_BASE_TYPE(symbol, name) extern const RheoBaseType RheoBaseType_##symbol;
 #include "base_types.def"
 #undef RHEO_BASE_TYPE
 

@@ -4,14 +4,21 @@
 #include <stdlib.h>
 
 const RheoNetType *const RheoNetTypes[] = {
-#define RHEO_NET_TYPE(Name) &RheoNetType_##Name,
+#define RHEO_NET_TYPE(symbol, name) &RheoNetType_##symbol,
 #include "nn_types.def"
 #undef RHEO_NET_TYPE
     NULL};
 
+/* "|linear|mlp...": the rule after its first character. */
+static const char type_rule[] =
+#define RHEO_NET_TYPE(symbol, name) "|" #name
+#include "nn_types.def"
+#undef RHEO_NET_TYPE
+    ;
+
 #define FIELD(name) offsetof(RheoNetConfig, name)
 const RheoKey RheoNetKeys[] = {
-    {"type", RHEO_KEY_CHOICE, FIELD(type), "resmlp", "linear|mlp|resmlp|ffn", "kind of network"},
+    {"type", RHEO_KEY_CHOICE, FIELD(type), "resmlp", type_rule + 1, "kind of network"},
     {"hidden", RHEO_KEY_INT, FIELD(hidden), "50", "[1, 65536]", "width of the hidden layers"},
     {"layers", RHEO_KEY_INT, FIELD(layers), "2", "[1, 1000]",
      "hidden layers of a mlp, blocks of a resmlp or a ffn"},

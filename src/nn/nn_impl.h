@@ -2,7 +2,7 @@
 #pragma once
 #include "nn.h"
 
-#define RHEO_NET_TYPE(Name) extern const RheoNetType RheoNetType_##Name;
+#define RHEO_NET_TYPE(symbol, name) extern const RheoNetType RheoNetType_##symbol;
 #include "nn_types.def"
 #undef RHEO_NET_TYPE
 
