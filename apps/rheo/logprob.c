@@ -158,7 +158,8 @@ const Verb Verb_Logprob = {
         "  probe (-cnf_solve_divergence rademacher -cnf_solve_probes 16) each has a standard error, which\n"
         "  tells how far the estimate may be off; -seed draws other probes.\n\n"
         "  example: rheo logprob results/flu/model.h5 -points_values 1.7,0.54,0.1\n",
-    .sections = (const char *const[]){"", "points", "observation", "sample", "cnf.solve", NULL},
+    .sections =
+        (const char *const[]){"", "points", "observation", "sample", "cnf.solve", "cnf.guidance", NULL},
     .needs_target = PETSC_TRUE,
     .run = Logprob,
 };

@@ -58,6 +58,37 @@ static PetscErrorCode ChooseOutput(Run *run)
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscBool VerbShows(const Verb *verb, const char *prefix)
+{
+  for (int k = 0; verb->sections[k]; k++) {
+    const char *shown = verb->sections[k];
+    const size_t length = strlen(shown);
+    const PetscBool family = (PetscBool)(length && shown[length - 1] == '.');
+    if (family ? !strncmp(prefix, shown, length) : !strcmp(prefix, shown)) return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
+/* What a model was trained with is not to be changed by the command line of a verb that only asks it. */
+static PetscErrorCode CheckArguments(Run *run)
+{
+  const char *key;
+
+  PetscFunctionBeginUser;
+  for (int i = 0; (key = RheoDeckArgumentKey(run->deck, i)); i++) {
+    char prefix[512];
+    const char *dot = strrchr(key, '.');
+    snprintf(prefix, sizeof prefix, "%.*s", dot ? (int)(dot - key) : 0, key);
+    const PetscBool shown = (PetscBool)(VerbShows(run->verb, prefix) || VerbShows(run->verb, key));
+    if (!shown || !strcmp(key, "estimator")) /* which stands beside the run's own keys */
+      PetscCall(RheoDeckReject(run->deck, key,
+                               "rheo %s takes this from the model, as it was trained; for what may be "
+                               "given see rheo %s -help",
+                               run->verb->name, run->verb->name));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode RunOpen(Run *run)
 {
   const RheoSection *section;
@@ -79,6 +110,7 @@ PetscErrorCode RunOpen(Run *run)
   PetscCall(RheoDeckSetArguments(run->deck, run->argc, run->argv));
   PetscCall(Schema(&n, &section));
   PetscCall(RheoDeckCheck(run->deck, n, section));
+  if (run->is_file && !strcmp(run->kind, "model")) PetscCall(CheckArguments(run));
   PetscCall(RheoDeckRead(run->deck, "", RunKeys, &run->config));
   RheoLogSetLevel((RheoLogLevel)run->config.log);
   PetscCall(ChooseOutput(run));

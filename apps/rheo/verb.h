@@ -91,6 +91,8 @@ PetscErrorCode Schema(int *n, const RheoSection **sections);
  * checks all keys, makes the output folder. Collective. */
 PetscErrorCode RunOpen(Run *run);
 PetscErrorCode RunClose(Run *run);
+/* Whether a section of the schema, or a key ("cnf.guidance"), is one of the verb's. */
+PetscBool VerbShows(const Verb *verb, const char *prefix);
 const char *RunPath(const Run *run, const char *name); /* DIR/name, interned */
 PetscBool EndsWith(const char *text, const char *end);
 /* Whether access() lets rank 0 have it so: mode F_OK, R_OK, ... Collective. */

@@ -112,6 +112,9 @@ PetscErrorCode RheoDeckCheck(RheoDeck deck, int n, const RheoSection *sections);
 /* The mistake in the value of a key that only the reader can see ("lower must be below upper"). Prints deck, line, key,
  * value, then the text. Returns RHEO_ERR_INPUT; use as `PetscCall(RheoDeckReject(...))`. Collective. */
 PetscErrorCode RheoDeckReject(RheoDeck deck, const char *key, const char *format, ...);
+/* The key ("train.batch") of the i-th argument of the command line, from 0; NULL past the last, and "" of an option of PETSc. Not
+ * collective. */
+const char *RheoDeckArgumentKey(RheoDeck deck, int i);
 /* The same of an option of PETSc ("ts_rtol"), wherever its key stands: `ts: {rtol: 0}` or the command line. Collective. */
 PetscErrorCode RheoDeckRejectOption(RheoDeck deck, const char *option, const char *format, ...);
 

@@ -187,6 +187,13 @@ PetscErrorCode RheoDeckCheck(RheoDeck deck, int n, const RheoSection *sections)
   PetscFunctionReturn(RHEO_OK);
 }
 
+const char *RheoDeckArgumentKey(RheoDeck deck, int i)
+{
+  if (i >= deck->n_arguments) return NULL;
+  const DeckNode *node = DeckNodeFindOption(&deck->root, deck->arguments[i].name);
+  return node && !RheoPetscOptionIs(node->option) ? node->path : "";
+}
+
 static PetscErrorCode RejectNode(RheoDeck deck, const DeckNode *node, const char *key, const char *format,
                                  va_list arguments)
 {

@@ -50,6 +50,8 @@ extern const RheoKey RheoCnfKeys[];
 PetscErrorCode RheoCnfCreate(RheoCnf *cnf);
 PetscErrorCode RheoCnfDestroy(RheoCnf *cnf);
 PetscErrorCode RheoCnfSetFromDeck(RheoCnf cnf, RheoDeck deck, const char *prefix);
+/* The key `guidance` alone, which may change after training, for programs that are built from now on. */
+PetscErrorCode RheoCnfSetGuidance(RheoCnf cnf, RheoDeck deck, const char *prefix);
 PetscErrorCode RheoCnfSetSizes(RheoCnf cnf, int n_features, int n_context);
 PetscErrorCode RheoCnfSetUp(RheoCnf cnf);
 PetscErrorCode RheoCnfView(RheoCnf cnf, FILE *file);

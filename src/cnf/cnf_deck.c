@@ -45,7 +45,8 @@ const RheoKey RheoCnfKeys[] = {
      "how the times of a batch are drawn together"},
     {"times_power", RHEO_KEY_REAL, FIELD(times_power), "1", "(-1, inf)",
      "times: power has a density in proportion to t to this power"},
-    {"times_mean", RHEO_KEY_REAL, FIELD(times_mean), "0", NULL, "of log t/(1 - t), for logit_normal"},
+    {"times_mean", RHEO_KEY_REAL, FIELD(times_mean), "0", "(-inf, inf)",
+     "of log t/(1 - t), for logit_normal"},
     {"times_sd", RHEO_KEY_REAL, FIELD(times_sd), "1", "(0, inf)", "of log t/(1 - t), for logit_normal"},
     {"standardize", RHEO_KEY_BOOL, FIELD(standardize), "yes", NULL,
      "take mean and standard deviation of the training data out of features and context"},
@@ -53,10 +54,11 @@ const RheoKey RheoCnfKeys[] = {
      "ends of the path that the context moves (CAR-Flow)"},
     {"dropout", RHEO_KEY_REAL, FIELD(dropout), "0", "[0, 1)",
      "probability that training forgets the context, for guidance"},
-    {"guidance", RHEO_KEY_REAL, FIELD(guidance), "1", NULL,
+    {"guidance", RHEO_KEY_REAL, FIELD(guidance), "1", "(-inf, inf)",
      "weight of the context in sampling; 1: as trained; needs dropout"},
     {"contrast", RHEO_KEY_REAL, FIELD(contrast), "0.05", "[0, 1)",
-     "weight of the opposite pairs of the objective contrastive_fm"},
+     "weight of the opposite pairs of the objective contrastive_fm: draws conditions apart, and samples with "
+     "them"},
     {0}};
 
 /* A relu's field has kinks, which cost a solver steps and leave a potential's field without a slope. */
@@ -130,6 +132,16 @@ PetscErrorCode RheoCnfSetFromDeck(RheoCnf cnf, RheoDeck deck, const char *prefix
                              cnf->coupling_config[i]));
   cnf->configured = PETSC_TRUE;
   cnf->ready = PETSC_FALSE;
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoCnfSetGuidance(RheoCnf cnf, RheoDeck deck, const char *prefix)
+{
+  RheoCnfConfig given;
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(deck, prefix, RheoCnfKeys, &given));
+  PetscCall(check(deck, prefix, &given));
+  cnf->config.guidance = given.guidance;
   PetscFunctionReturn(RHEO_OK);
 }
 

@@ -26,7 +26,8 @@ PetscErrorCode RheoDensityDestroy(RheoDensity *density);
 /* Standardisation and the like, from rows z (n, D), context (n, C) or NULL, before training. Not collective. */
 PetscErrorCode RheoDensityFit(RheoDensity density, int64_t n, const float *z, const float *context);
 
-/* What may be changed after training: how a cnf is followed, section cnf.solve. Collective on the deck's communicator. */
+/* What may be changed after training: how a cnf is followed, section cnf.solve, and cnf.guidance. Collective on the deck's
+ * communicator. */
 PetscErrorCode RheoDensitySetSolver(RheoDensity density, RheoDeck deck);
 
 /* From how many places a search for the density's maximum should start. */

@@ -93,6 +93,7 @@ static PetscErrorCode SetSolver(RheoDensity q, RheoDeck deck)
   Cnf *f = q->data;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoCnfSetGuidance(f->cnf, deck, "cnf"));
   PetscCall(RheoSolveRead(deck, &f->config));
   PetscCall(RheoSolverDestroy(&f->solver));
   PetscCall(RheoSolverCreate(f->cnf, q->params, "cnf", &f->config, &f->solver));

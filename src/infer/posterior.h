@@ -46,7 +46,7 @@ PetscErrorCode RheoPosteriorSetSeries(RheoPosterior posterior, const char *path)
 PetscErrorCode RheoPosteriorSave(RheoPosterior posterior, const char *path);                 /* collective */
 PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior *posterior); /* collective */
 
-/* What may be changed after training: how a continuous flow is followed, section cnf.solve of deck. Collective. */
+/* What may be changed after training: how a continuous flow is followed, section cnf.solve of deck, and cnf.guidance. Collective. */
 PetscErrorCode RheoPosteriorSetSolver(RheoPosterior posterior, RheoDeck deck);
 
 int RheoPosteriorSize(RheoPosterior posterior);        /* D */

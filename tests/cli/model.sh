@@ -1,0 +1,55 @@
+# A model stays what it was trained as, whatever the command line of a verb that asks it says; how it is followed and guided may change.
+# timeout: 120
+set -u
+# shellcheck source=tests/support/cli.sh
+. "$RHEO_SOURCE/tests/support/cli.sh"
+
+cat > noise.yaml << 'DECK'
+target: {toy: moons, n: 500}
+cnf: {net: {type: mlp, hidden: 8, layers: 2}, time: raw}
+train: {batch: 100, steps: 10, patience: 0}
+sample: {n: 50}
+plot: {figures: no}
+DECK
+cat > fmpe.yaml << 'DECK'
+estimator: fmpe
+simulator: {type: two_moons}
+prior:
+  theta1: {family: uniform, lower: -1, upper: 1}
+  theta2: {family: uniform, lower: -1, upper: 1}
+observation: {values: [0, 0]}
+simulate: {n: 500}
+cnf: {net: {type: mlp, hidden: 8, layers: 2}, dropout: 0.3}
+train: {batch: 100, steps: 30, patience: 0}
+sample: {n: 50}
+check: {run: none}
+plot: {figures: no}
+DECK
+good train "$rheo" train noise.yaml -output n
+good infer "$rheo" infer fmpe.yaml -output f
+
+kept='takes this from the model'
+for key in 'cnf_path ve' 'cnf_source uniform' 'cnf_net_activation relu' 'cnf_standardize no' 'train_lr 1'; do
+  # shellcheck disable=SC2086
+  for verb in sample logprob check plot; do expect "command line: -${key% *} = ${key#* }: rheo $verb $kept" "$rheo" $verb n/model.h5 -$key; done
+done
+for key in 'prior_theta1_upper 5' 'estimator npe' 'cnf_path vp' 'cnf_dropout 0.1' 'truncate_rounds 1'; do
+  # shellcheck disable=SC2086
+  expect "command line: -${key% *} = ${key#* }: .*$kept" "$rheo" sample f/model.h5 -$key
+done
+
+mean() { "$rheo" logprob f/model.h5 -points_values 0.1,0.1 -output p "$@" | grep mean_log_prob; }
+[ "$(mean)" = "$(mean -cnf_guidance 1)" ] || fail "guidance 1 changes a density"
+[ "$(mean)" != "$(mean -cnf_guidance 3)" ] || fail "guidance changes no density of a posterior"
+good once "$rheo" sample f/model.h5 -cnf_guidance 1 -output g1
+good thrice "$rheo" sample f/model.h5 -cnf_guidance 3 -output g3
+checksum() { "$rheo" info "$1" | grep ^checksum; }
+[ -n "$(checksum f/samples.h5)" ] || fail "samples without a checksum"
+[ "$(checksum g1/samples.h5)" = "$(checksum f/samples.h5)" ] || fail "guidance 1 changes samples"
+[ "$(checksum g3/samples.h5)" = "$(checksum g1/samples.h5)" ] && fail "guidance 3 changes no sample"
+sed 's/dropout: 0.3/guidance: 1/' fmpe.yaml > plain.yaml
+good plain "$rheo" train plain.yaml -data_file f/data.h5 -output h
+expect 'cnf_guidance = 3: .*cnf.dropout' "$rheo" sample h/model.h5 -cnf_guidance 3
+expect 'cnf_guidance: must be in' "$rheo" sample f/model.h5 -cnf_guidance inf
+
+exit $failed
