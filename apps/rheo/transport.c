@@ -2,6 +2,7 @@
 #include "transport.h"
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const RheoKey TransportPlotKeys[] = {
     {"paths", RHEO_KEY_INT, offsetof(TransportPlotConfig, paths), "300", "[1, 100000]",
@@ -196,6 +197,27 @@ static PetscErrorCode Open(Run *run, RheoTransport *model)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* A model that took the place of its own source could never be opened again. */
+static PetscErrorCode CheckSource(Run *run)
+{
+  static const RheoKey keys[] = {{"model", RHEO_KEY_STRING, 0, NULL, NULL, ""}, {0}};
+  struct stat source, mine;
+  const char *model;
+  PetscMPIInt rank;
+  PetscBool same = PETSC_FALSE;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "source", keys, &model));
+  PetscCallMPI(MPI_Comm_rank(run->comm, &rank));
+  if (rank == 0 && model && !stat(model, &source) && !stat(RunPath(run, "model.h5"), &mine))
+    same = (PetscBool)(source.st_dev == mine.st_dev && source.st_ino == mine.st_ino);
+  PetscCallMPI(MPI_Bcast(&same, 1, MPIU_BOOL, 0, run->comm));
+  RheoInputCheck(!same, run->comm,
+                 "%s: source.model = %s: is what this training would write: give another folder by -output",
+                 run->target, model);
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode TrainModel(Run *run, RheoTransport *model)
 {
   RheoSafeguard guard;
@@ -203,6 +225,7 @@ static PetscErrorCode TrainModel(Run *run, RheoTransport *model)
   PetscFunctionBeginUser;
   RheoInputCheck(!run->is_file, run->comm, "%s: training needs a deck", run->target);
   PetscCall(RheoTransportCreate(run->deck, model));
+  PetscCall(CheckSource(run));
   PetscCall(SafeguardOpen(run));
   PetscCall(SafeguardCatch(run, &guard));
   PetscCall(RheoTransportSetSafeguard(*model, &guard));

@@ -2,10 +2,11 @@
 #include "../base/reduce.h"
 #include "../sim/find_file.h"
 #include "transport_impl.h"
+#include <stdio.h>
 #include <string.h>
 
 typedef struct {
-  const char *model;
+  const char *model, *checksum;
   int64_t rows;
 } Config;
 
@@ -14,21 +15,46 @@ const RheoKey RheoTransportSourceKeys[] = {
      "a model of `rheo train` with a target, whose samples are the source; its density is then known too"},
     {"rows", RHEO_KEY_COUNT, offsetof(Config, rows), "100k", "[1, inf)",
      "samples of that model to train with"},
+    {"checksum", RHEO_KEY_STRING, offsetof(Config, checksum), NULL, NULL,
+     "of that model, as `rheo info` prints it; written when this one is trained"},
     {0}};
 
-static PetscErrorCode OpenBase(RheoTransport t, const char *model)
+/* A model is trained on the samples of one base, and its density is right with no other. */
+static PetscErrorCode PinBase(RheoTransport t, const char *path, const char *expected)
+{
+  RheoModelFile file;
+  char found[32];
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoModelRead(t->comm, path, &file));
+  snprintf(found, sizeof found, "%016llx", (unsigned long long)RheoModelChecksum(&file));
+  PetscCall(RheoModelFileFree(&file));
+  if (expected && strcmp(expected, found))
+    PetscCall(
+        RheoDeckReject(t->deck, "source.model",
+                       "is another model than this one was trained with (checksum %s, it was %s): put that "
+                       "back, or train again",
+                       found, expected));
+  PetscCall(RheoDeckSet(t->deck, "source.checksum", found));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode OpenBase(RheoTransport t, const Config *config)
 {
   const char *path;
 
   PetscFunctionBeginUser;
-  PetscCall(RheoSimFindFile(t->deck, "source.model", model, &path));
+  PetscCall(RheoSimFindFile(t->deck, "source.model", config->model, &path));
+  PetscCall(PinBase(
+      t, path,
+      config->checksum)); /* first: a model that has come to be its own source would be opened for ever */
   PetscCall(RheoTransportLoad(t->comm, path, &t->base));
-  PetscCall(RheoSimPinPath(t->deck, "source.model", path));
   if (RheoTransportSize(t->base) != RheoDataSetSize(t->target))
     PetscCall(RheoDeckReject(t->deck, "source.model", "has %d dimensions, the target has %d",
                              RheoTransportSize(t->base), RheoDataSetSize(t->target)));
   if (RheoDataSetConditions(t->base->target))
     PetscCall(RheoDeckReject(t->deck, "source.model", "has conditions; only those of the target are used"));
+  PetscCall(RheoSimPinPath(t->deck, "source.model", path));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -75,7 +101,7 @@ PetscErrorCode TransportOpenSource(RheoTransport t)
   PetscCall(RheoDeckHas(t->deck, "source", &has));
   PetscCall(RheoDeckRead(t->deck, "source", RheoTransportSourceKeys, &config));
   if (config.model)
-    PetscCall(OpenBase(t, config.model));
+    PetscCall(OpenBase(t, &config));
   else if (has)
     PetscCall(OpenSet(t));
   PetscCall(RheoDeckHas(t->deck, "flow", &flow));

@@ -52,4 +52,21 @@ good plain "$rheo" train plain.yaml -data_file f/data.h5 -output h
 expect 'cnf_guidance = 3: .*cnf.dropout' "$rheo" sample h/model.h5 -cnf_guidance 3
 expect 'cnf_guidance: must be in' "$rheo" sample f/model.h5 -cnf_guidance inf
 
+# What a model is a source of stays as it was
+{ echo 'source: {model: n/model.h5, rows: 200}'; cat noise.yaml; } > chain.yaml
+good chain "$rheo" train chain.yaml -output ch
+good density "$rheo" logprob ch/model.h5 -points_values 1,1
+cp -r n n.kept
+good other "$rheo" train noise.yaml -seed 2 -output n
+expect 'ch/model.h5:.*source.model = .*another model than this one was trained with' "$rheo" logprob ch/model.h5 -points_values 1,1
+rm -r n && mv n.kept n
+good density2 "$rheo" logprob ch/model.h5 -points_values 1,1
+cmp density.out density2.out || fail "another density of the same models"
+expect 'chain.yaml: source.model = .*what this training would write' "$rheo" train chain.yaml -output n
+cp -r n own
+sed 's|n/model|own/model|' chain.yaml > own.yaml
+good own "$rheo" train own.yaml -output written
+cp written/model.h5 own/model.h5
+expect 'another model' "$rheo" sample written/model.h5
+
 exit $failed
