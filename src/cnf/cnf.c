@@ -116,6 +116,10 @@ PetscBool RheoCnfHasPotential(RheoCnf cnf)
   return (PetscBool)(RheoVelocityTypes[cnf->config.velocity]->potential != NULL);
 }
 
+const RheoNetConfig *RheoCnfGetNet(RheoCnf cnf)
+{
+  return &cnf->net;
+}
 const RheoLikelihoodConfig *RheoCnfGetLikelihood(RheoCnf cnf)
 {
   return &cnf->likelihood;

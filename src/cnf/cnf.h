@@ -57,6 +57,7 @@ PetscErrorCode RheoCnfSetUp(RheoCnf cnf);
 PetscErrorCode RheoCnfView(RheoCnf cnf, FILE *file);
 PetscErrorCode RheoCnfGetSections(int *n, const RheoSection **sections); /* the schema */
 const RheoCnfConfig *RheoCnfGetConfig(RheoCnf cnf);                      /* borrowed */
+const RheoNetConfig *RheoCnfGetNet(RheoCnf cnf);                         /* borrowed */
 const RheoLikelihoodConfig *RheoCnfGetLikelihood(RheoCnf cnf);           /* borrowed */
 const void *RheoCnfCouplingConfig(RheoCnf cnf);                          /* of its type; borrowed */
 int RheoCnfFeatures(RheoCnf cnf);                                        /* D */

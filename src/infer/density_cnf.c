@@ -4,6 +4,7 @@
  * number, and whole groups are solved, so that a sample does not depend on where a call begins and ends. */
 #include "../cnf/adjoint.h"
 #include "../program/plan.h"
+#include "../train/train.h"
 #include "density_impl.h"
 #include <math.h>
 #include <stdio.h>
@@ -48,26 +49,26 @@ static PetscErrorCode FindObjective(RheoDensity q, RheoDeck deck)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* Training would see it too, but without knowing the key, and after simulations. */
-static PetscErrorCode CheckCoupling(RheoDensity q, RheoDeck deck)
+/* Training would see it too, but not where in the deck, and after simulations. */
+static PetscErrorCode CheckObjective(RheoDensity q, RheoDeck deck)
 {
-  const RheoCouplingType *type = RheoCouplingTypes[RheoCnfGetConfig(q->model.cnf)->coupling];
+  RheoTrainConfig train;
+  RheoMistake mistake;
 
   PetscFunctionBeginUser;
-  if (q->objective->stage && type->needs_condition && !q->c)
-    PetscCall(
-        RheoDeckReject(deck, "cnf.coupling",
-                       "couples within conditions, and there are none; take exact, or name conditions"));
+  PetscCall(RheoDeckRead(deck, "train", RheoTrainKeys, &train));
+  q->model.batch = train.batch;
+  if (q->objective->mistake && q->objective->mistake(&q->model, &mistake))
+    PetscCall(RheoDeckReject(deck, mistake.key, "%s", mistake.text));
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* The loss names every parameter, in a program that is not run; one that is of other models cannot be built. */
-static PetscErrorCode NameParameters(RheoDensity q, RheoDeck deck)
+/* The loss names every parameter, in a program that is not run. */
+static PetscErrorCode NameParameters(RheoDensity q)
 {
   const int given = q->objective->stage ? q->objective->stage->width(&q->model) : 0;
   RheoVal column[COLUMNS] = {{0}};
   RheoProgram program;
-  MPI_Comm comm;
   int n = 0;
 
   PetscFunctionBeginUser;
@@ -78,12 +79,7 @@ static PetscErrorCode NameParameters(RheoDensity q, RheoDeck deck)
   }
   if (given) column[n] = rx_rows(program, "given", given);
   (void)q->objective->loss(rx_enter(RheoScopeRoot(program, q->params, 1), "cnf"), &q->model, column);
-  const char *mistake = RheoProgramError(program);
-  PetscCall(RheoDeckGetComm(deck, &comm));
-  if (mistake && q->objective->check) PetscCall(q->objective->check(comm, &q->model)); /* has better words */
-  if (mistake)
-    PetscCall(RheoDeckReject(deck, "cnf.objective", "%s cannot train a continuous flow (%s)",
-                             q->objective->name, mistake));
+  PetscCheck(!RheoProgramError(program), PETSC_COMM_SELF, PETSC_ERR_PLIB, "%s", RheoProgramError(program));
   PetscCall(RheoProgramDestroy(&program));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -113,8 +109,8 @@ static PetscErrorCode Create(RheoDensity q, RheoDeck deck)
   PetscCall(RheoCnfSetUp(f->cnf));
   q->model.cnf = f->cnf;
   if (!q->objective) PetscCall(FindObjective(q, deck));
-  PetscCall(CheckCoupling(q, deck));
-  PetscCall(NameParameters(q, deck));
+  PetscCall(CheckObjective(q, deck));
+  PetscCall(NameParameters(q));
   PetscCall(SetSolver(q, deck));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -88,21 +88,6 @@ static PetscErrorCode ChooseKind(RheoTransport t)
   PetscFunctionReturn(RHEO_OK);
 }
 
-/* The trainer would see it too, but without knowing the key. */
-static PetscErrorCode CheckBatches(RheoTransport t)
-{
-  const RheoCnfConfig *config = RheoCnfGetConfig(RheoDensityModel(t->density)->cnf);
-  RheoTrainConfig train;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoDeckRead(t->deck, "train", RheoTrainKeys, &train));
-  if (config->coupling_batch % train.batch)
-    PetscCall(RheoDeckReject(t->deck, "cnf.coupling_batch",
-                             "must be a multiple of train.batch = %lld, got %lld", (long long)train.batch,
-                             (long long)config->coupling_batch));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 PetscErrorCode RheoTransportCreate(RheoDeck deck, RheoTransport *transport)
 {
   RheoTransport t;
@@ -120,10 +105,7 @@ PetscErrorCode RheoTransportCreate(RheoDeck deck, RheoTransport *transport)
   PetscCall(RheoDensityCreate(deck, t->continuous ? &RheoDensityType_Cnf : &RheoDensityType_Flow, NULL,
                               RheoDataSetSize(t->target), RheoDataSetContextSize(t->target), t->seed,
                               &t->density));
-  if (t->continuous) {
-    PetscCall(CheckBatches(t));
-    PetscCall(RheoDeckRead(deck, "cnf.solve", RheoSolveKeys, &t->solve));
-  }
+  if (t->continuous) PetscCall(RheoDeckRead(deck, "cnf.solve", RheoSolveKeys, &t->solve));
   PetscFunctionReturn(RHEO_OK);
 }
 

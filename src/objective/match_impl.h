@@ -16,4 +16,5 @@ int rx_matching(RheoScope scope, const RheoObjectiveModel *model, const char *ob
 /* Draws and couples source rows. Gives [source (D), weight (1) where the coupling has weights]; nothing where neither the
  * source nor the coupling needs it: then the loss draws its own. */
 extern const RheoBatchStage RheoMatchStage;
+PetscBool RheoMatchMistake(const RheoObjectiveModel *model, RheoMistake *mistake);
 PetscErrorCode RheoMatchCheck(MPI_Comm comm, const RheoObjectiveModel *model);

@@ -2,6 +2,7 @@
 #include "../base/log.h"
 #include "../base/random.h"
 #include "match_impl.h"
+#include <stdio.h>
 #include <string.h>
 
 /* Streams of the stage: the pairs', the source's noise. */
@@ -129,21 +130,34 @@ static void advise(MPI_Comm comm, RheoCnf cnf, const RheoCouplingType *coupling)
   if (text[0]) RheoLog(comm, RHEO_LOG_WARNING, "%s", text);
 }
 
+PetscBool RheoMatchMistake(const RheoObjectiveModel *model, RheoMistake *mistake)
+{
+  const RheoCnfConfig *config = RheoCnfGetConfig(model->cnf);
+  const RheoCouplingType *coupling = coupling_of(model);
+
+  if (coupling->needs_condition && !RheoCnfContext(model->cnf)) {
+    mistake->key = "cnf.coupling";
+    snprintf(mistake->text, sizeof mistake->text,
+             "%s couples within conditions, and there are none; take exact, or name conditions",
+             coupling->name);
+    return PETSC_TRUE;
+  }
+  if (needs_batch(model) && config->coupling_batch % PetscMax(model->batch, 1)) {
+    mistake->key = "cnf.coupling_batch";
+    snprintf(mistake->text, sizeof mistake->text, "must be a multiple of train.batch = %lld, got %lld",
+             (long long)model->batch, (long long)config->coupling_batch);
+    return PETSC_TRUE;
+  }
+  return PETSC_FALSE;
+}
+
 PetscErrorCode RheoMatchCheck(MPI_Comm comm, const RheoObjectiveModel *model)
 {
   PetscFunctionBeginUser;
-  if (!model->cnf) PetscFunctionReturn(RHEO_OK);
-  const RheoCnfConfig *config = RheoCnfGetConfig(model->cnf);
-  RheoInputCheck(config->coupling_batch == 0 || !needs_batch(model) ||
-                     (model->batch > 0 && config->coupling_batch % model->batch == 0),
-                 comm, "cnf.coupling_batch must be a multiple of train.batch = %lld, got %lld",
-                 (long long)model->batch, (long long)config->coupling_batch);
-  RheoInputCheck(config->source != RHEO_SOURCE_DATA || model->origin == RheoCnfFeatures(model->cnf), comm,
-                 "cnf.source is data, but there are no source data of %d dimensions",
+  RheoInputCheck(RheoCnfGetConfig(model->cnf)->source != RHEO_SOURCE_DATA ||
+                     model->origin == RheoCnfFeatures(model->cnf),
+                 comm, "cnf.source is data, but there are no source data of %d dimensions",
                  RheoCnfFeatures(model->cnf));
-  RheoInputCheck(RheoCnfContext(model->cnf) || !coupling_of(model)->needs_condition, comm,
-                 "cnf.coupling: %s couples within conditions, and this flow has none; take exact",
-                 coupling_of(model)->name);
   advise(comm, model->cnf, coupling_of(model));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -54,6 +54,12 @@ typedef struct {
                         float *row_loss, float *gradient);
 } RheoShardRunner;
 
+/* What the user cannot have meant: the key of the deck that says it, and what is wrong with it. */
+typedef struct {
+  const char *key; /* "cnf.coupling_batch"; static */
+  char text[256];  /* "must be ..." */
+} RheoMistake;
+
 typedef struct {
   const char *name, *summary, *reference;
   const char *trains; /* REQUIRED. The member of RheoObjectiveModel: "flow", "cnf" or "net" */
@@ -62,8 +68,10 @@ typedef struct {
   /* REQUIRED, also with a runner, where it only names the parameters. columns (B, width) in that order; a column may be
    * RHEO_NONE where its width is 0. Returns (B). */
   RheoVal (*loss)(RheoScope scope, const RheoObjectiveModel *model, const RheoVal *columns);
-  /* OPTIONAL. Rejects what the user cannot have meant (RheoInputError) and can be told only now that model is complete, such
-   * as a number of rows to couple that is no multiple of model->batch. Collective. */
+  /* OPTIONAL. Whether the user cannot have meant this, as far as model and model->batch tell before there are rows, such as a
+   * number of rows to couple that is no multiple of the batch. Not collective; may need PETSc. */
+  PetscBool (*mistake)(const RheoObjectiveModel *model, RheoMistake *mistake);
+  /* OPTIONAL. The same of what only the rows tell, by RheoInputError, and advice. Collective. */
   PetscErrorCode (*check)(MPI_Comm comm, const RheoObjectiveModel *model);
   const RheoBatchStage *stage;   /* OPTIONAL */
   const RheoShardRunner *runner; /* OPTIONAL: takes the place of loss and its derivative */

@@ -123,6 +123,8 @@ static PetscErrorCode SetUpState(RheoTrainer trainer)
 
 PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
 {
+  RheoMistake mistake;
+
   PetscFunctionBeginUser;
   if (trainer->ready) PetscFunctionReturn(RHEO_OK);
   PetscCheck(trainer->objective && trainer->params && trainer->values && trainer->source, trainer->comm,
@@ -130,6 +132,8 @@ PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
   PetscCall(RheoTrainerSetConfig(trainer, &trainer->config)); /* defaults may not fit the number of ranks */
   trainer->model.batch = trainer->config.batch;
   trainer->model.origin = trainer->origin ? RheoRowSourceLayout(trainer->origin)->size : 0;
+  if (trainer->objective->mistake && trainer->objective->mistake(&trainer->model, &mistake))
+    RheoInputError(trainer->comm, "%s: %s", mistake.key, mistake.text);
   if (trainer->objective->check) PetscCall(trainer->objective->check(trainer->comm, &trainer->model));
   PetscCall(SetUpSampler(trainer));
   PetscCall(RheoReduceCreate(trainer->comm, trainer->config.shards, RheoParamsSize(trainer->params),

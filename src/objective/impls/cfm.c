@@ -21,6 +21,7 @@ const RheoObjectiveType RheoObjectiveType_Cfm = {
     .trains = "cnf",
     .columns = columns,
     .loss = loss,
+    .mistake = RheoMatchMistake,
     .check = RheoMatchCheck,
     .stage = &RheoMatchStage,
 };

@@ -152,27 +152,46 @@ static PetscErrorCode Allocate(Runner *r)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode check(MPI_Comm comm, const RheoObjectiveModel *model)
+static PetscBool has_estimate(const char *scheme)
 {
-  PetscBool estimate;
+  PetscBool estimate = PETSC_TRUE;
   TS ts;
+  if (TSCreate(PETSC_COMM_SELF, &ts)) return PETSC_TRUE;
+  (void)RheoSchemeSet(ts, scheme, &estimate);
+  (void)TSDestroy(&ts);
+  return estimate;
+}
 
-  PetscFunctionBeginUser;
-  if (!model->cnf) PetscFunctionReturn(RHEO_OK);
-  const RheoLikelihoodConfig *config = RheoCnfGetLikelihood(model->cnf);
-  RheoInputCheck(
-      RheoCnfGetConfig(model->cnf)->source == RHEO_SOURCE_NORMAL, comm,
-      "cnf.source: maximum likelihood needs a source whose density is known and nowhere zero: normal");
-  PetscCall(TSCreate(comm, &ts));
-  PetscCall(RheoSchemeSet(ts, config->scheme, &estimate));
-  PetscCall(TSDestroy(&ts));
-  RheoInputCheck(
-      config->steps > 0 || estimate, comm,
-      "cnf.likelihood.scheme: '%s' has no error estimate to choose steps by; give cnf.likelihood.steps",
-      config->scheme);
-  RheoInputCheck(config->steps > 0 || config->checkpoints == 0, comm,
-                 "cnf.likelihood.checkpoints needs fixed steps, cnf.likelihood.steps above 0");
-  PetscFunctionReturn(RHEO_OK);
+static PetscBool mistake(const RheoObjectiveModel *model, RheoMistake *m)
+{
+  const RheoCnfConfig *config = RheoCnfGetConfig(model->cnf);
+  const RheoLikelihoodConfig *how = RheoCnfGetLikelihood(model->cnf);
+
+  m->key = NULL;
+  if (config->source != RHEO_SOURCE_NORMAL) {
+    m->key = "cnf.source";
+    snprintf(m->text, sizeof m->text,
+             "maximum likelihood needs a source whose density is known and nowhere zero: normal");
+  } else if (config->dropout > 0 || RheoCnfGetNet(model->cnf)->dropout > 0) {
+    m->key = config->dropout > 0 ? "cnf.dropout" : "cnf.net.dropout";
+    snprintf(
+        m->text, sizeof m->text,
+        "maximum likelihood follows one field and forgets nothing: must be 0, or take the objective cfm");
+  } else if (how->steps == 0 && !has_estimate(how->scheme)) {
+    m->key = "cnf.likelihood.scheme";
+    snprintf(m->text, sizeof m->text,
+             "'%.64s' has no error estimate to choose steps by; give cnf.likelihood.steps", how->scheme);
+  } else if (how->steps == 0 && how->precision == RHEO_SOLVE_SINGLE &&
+             PetscMax(how->rtol, how->atol) < 1e-6) {
+    m->key = "cnf.likelihood.rtol";
+    snprintf(m->text, sizeof m->text,
+             "rtol and atol of %g and %g are beyond single precision; set cnf.likelihood.precision: double",
+             how->rtol, how->atol);
+  } else if (how->steps == 0 && how->checkpoints > 0) {
+    m->key = "cnf.likelihood.checkpoints";
+    snprintf(m->text, sizeof m->text, "needs fixed steps, cnf.likelihood.steps above 0");
+  }
+  return (PetscBool)(m->key != NULL);
 }
 
 static PetscErrorCode create(const RheoObjectiveModel *model, RheoParams params, const char *scope_name,
@@ -353,6 +372,6 @@ const RheoObjectiveType RheoObjectiveType_CnfNll = {
     .trains = "cnf",
     .columns = columns,
     .loss = loss,
-    .check = check,
+    .mistake = mistake,
     .runner = &shard_runner,
 };

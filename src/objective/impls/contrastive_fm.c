@@ -7,6 +7,7 @@
  * take out again, (1 - lambda) v + lambda m, where they sample with classifier-free guidance. That is not built: m is a figure
  * of the training's rows, which a field does not hold. With cnf.guidance other than 1 the field is guided as it was trained. */
 #include "../match_impl.h"
+#include <stdio.h>
 
 static const char *const columns[] = {"x", "context", NULL};
 
@@ -29,13 +30,23 @@ static RheoVal loss(RheoScope scope, const RheoObjectiveModel *model, const Rheo
   return rx_exists(m.weight) ? rx_mul(error, m.weight) : error;
 }
 
+static PetscBool mistake(const RheoObjectiveModel *model, RheoMistake *m)
+{
+  if (RheoCnfContext(model->cnf)) return RheoMatchMistake(model, m);
+  m->key = "cnf.objective";
+  snprintf(m->text, sizeof m->text, "contrasts conditions, and there are none: take cfm");
+  return PETSC_TRUE;
+}
+
 const RheoObjectiveType RheoObjectiveType_ContrastiveFm = {
     .name = "contrastive_fm",
-    .summary = "flow matching that also keeps away from the velocities of other rows",
+    .summary = "flow matching that keeps conditions apart, further than the data are: for pictures, not for "
+               "densities",
     .reference = "Stoica et al. 2025",
     .trains = "cnf",
     .columns = columns,
     .loss = loss,
+    .mistake = mistake,
     .check = RheoMatchCheck,
     .stage = &RheoMatchStage,
 };
