@@ -146,6 +146,8 @@ PetscErrorCode RheoTrainingRun(RheoDeck deck, uint64_t seed, RheoRowSource sourc
   PetscCall(RheoParamsAllocate(params, &training->v));
   PetscCall(RheoTrainerGetState(trainer, training->m, training->v, &training->step));
   PetscCall(RheoTrainerDestroy(&trainer));
+  if (!training->step)
+    SETERRQ(comm, RHEO_ERR_NOTHING, "nothing was learned, the warning says why; no model is written");
   PetscFunctionReturn(RHEO_OK);
 }
 

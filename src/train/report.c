@@ -92,10 +92,10 @@ PetscErrorCode RheoReportOutcome(RheoTrainer trainer)
     if (state->best_epoch) snprintf(kept, sizeof kept, "epoch %lld", (long long)state->best_epoch);
     RheoLog(trainer->comm, RHEO_LOG_WARNING,
             "training stopped at step %lld: %s not finite (%lld steps skipped); the parameters kept are "
-            "those of %s. Try a "
-            "smaller train.lr or train.clip, and look for NaN or extreme values in the rows",
+            "those of %s. %sook for NaN or extreme values in the rows",
             (long long)state->step, state->unfit ? "the validation loss is" : "the loss or its gradient is",
-            (long long)state->skipped, kept);
+            (long long)state->skipped, kept,
+            state->skipped < state->step ? "Try a smaller train.lr or train.clip, and l" : "L");
   } else if (state->skipped)
     RheoLog(trainer->comm, RHEO_LOG_WARNING, "%lld of %lld steps were skipped: loss or gradient not finite",
             (long long)state->skipped, (long long)state->step);
