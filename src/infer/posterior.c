@@ -1,5 +1,6 @@
 /* The life of a posterior: what the deck says, training, files. Asking it is in ask.c and map.c. */
 #include "../base/log.h"
+#include "density_impl.h"
 #include "posterior_impl.h"
 #include <limits.h>
 #include <math.h>
@@ -18,7 +19,7 @@ const RheoKey RheoRunKeys[] = {{"seed", RHEO_KEY_COUNT, offsetof(RheoRunConfig, 
                                 estimator_rule + 1, "how the posterior is estimated"},
                                {0}};
 
-PetscErrorCode RheoPosteriorCreate(RheoDeck deck, int n_data, RheoPosterior *posterior)
+static PetscErrorCode Create(RheoDeck deck, int n_data, RheoPosterior *posterior)
 {
   RheoPosterior p;
 
@@ -39,6 +40,37 @@ PetscErrorCode RheoPosteriorCreate(RheoDeck deck, int n_data, RheoPosterior *pos
   const RheoCnf cnf = RheoDensityModel(p->density)->cnf;
   if (cnf && RheoCnfGetConfig(cnf)->source == RHEO_SOURCE_DATA)
     PetscCall(RheoDeckReject(deck, "cnf.source", "a posterior starts from normal or uniform noise"));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Sections of the models of other estimators: whoever wrote one and names no estimator has forgotten to. */
+static PetscErrorCode CheckSections(RheoPosterior p)
+{
+  const char *mine = p->type->density->name;
+  PetscBool has, named, own;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckHas(p->deck, "estimator", &named));
+  PetscCall(RheoDeckHas(p->deck, mine, &own));
+  for (int i = 0; RheoEstimatorTypes[i]; i++) {
+    const char *other = RheoEstimatorTypes[i]->density->name;
+    PetscCall(RheoDeckHas(p->deck, other, &has));
+    if (!has || !strcmp(other, mine)) continue;
+    if (!named && !own)
+      PetscCall(RheoDeckReject(p->deck, other,
+                               "is not read by the estimator %s, the default; set estimator: %s",
+                               p->type->name, RheoEstimatorTypes[i]->name));
+    RheoLog(p->comm, RHEO_LOG_WARNING, "the section %s is not read: the estimator is %s", other,
+            p->type->name);
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode RheoPosteriorCreate(RheoDeck deck, int n_data, RheoPosterior *posterior)
+{
+  PetscFunctionBeginUser;
+  PetscCall(Create(deck, n_data, posterior));
+  PetscCall(CheckSections(*posterior));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -260,7 +292,7 @@ PetscErrorCode RheoPosteriorLoad(MPI_Comm comm, const char *path, RheoPosterior 
                  "%s: not the model of a posterior", path);
   PetscCall(RheoDeckCreate(comm, &deck));
   PetscCall(RheoDeckLoadText(deck, path, file.deck));
-  PetscCall(RheoPosteriorCreate(deck, (int)sizes->value[1], posterior));
+  PetscCall(Create(deck, (int)sizes->value[1], posterior));
   RheoPosterior p = *posterior;
   p->owns_deck = PETSC_TRUE;
   RheoInputCheck(sizes->value[0] == p->d, comm, "%s: holds %g parameters, the prior of its deck %d", path,

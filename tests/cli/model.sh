@@ -38,6 +38,13 @@ for key in 'prior_theta1_upper 5' 'estimator npe' 'cnf_path vp' 'cnf_dropout 0.1
   expect "command line: -${key% *} = ${key#* }: .*$kept" "$rheo" sample f/model.h5 -$key
 done
 
+# The model of another estimator
+sed /^estimator/d fmpe.yaml > forgotten.yaml
+expect 'forgotten.yaml:[0-9]*: cnf: .*set estimator: fmpe' "$rheo" infer forgotten.yaml -output forgotten
+[ -e forgotten/data.h5 ] && fail "a forgotten estimator costs a simulation first"
+good other "$rheo" train fmpe.yaml -estimator npe -flow_repeat 1 -data_file f/data.h5 -train_steps 2 -output other
+grep -q 'warning: the section cnf is not read: the estimator is npe' other.err || fail "no word of a section that is not read"
+
 mean() { "$rheo" logprob f/model.h5 -points_values 0.1,0.1 -output p "$@" | grep mean_log_prob; }
 [ "$(mean)" = "$(mean -cnf_guidance 1)" ] || fail "guidance 1 changes a density"
 [ "$(mean)" != "$(mean -cnf_guidance 3)" ] || fail "guidance changes no density of a posterior"
