@@ -43,6 +43,6 @@ const RheoKey CheckKeys[] = {
 
 const RheoKey PointsKeys[] = {
     {"file", RHEO_KEY_STRING, offsetof(PointsConfig, file), NULL, NULL,
-     "CSV or HDF5 file with one point a row"},
+     "CSV or HDF5 file with one point a row; columns go by name, without a header by position"},
     {"values", RHEO_KEY_REALS, offsetof(PointsConfig, values), NULL, NULL, "one or more points, row by row"},
     {0}};

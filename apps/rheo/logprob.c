@@ -1,6 +1,7 @@
 /* rheo logprob: the density of given points under the posterior of an observation. */
 #include "verb.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static PetscBool IsHdf5(const char *path)
@@ -9,7 +10,62 @@ static PetscBool IsHdf5(const char *path)
   return (PetscBool)(dot && (!strcmp(dot, ".h5") || !strcmp(dot, ".hdf5")));
 }
 
-PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **theta)
+/* A text that names no columns has c1, c2, ... */
+static PetscBool IsUnnamed(const RheoBlock *block)
+{
+  char name[64];
+  for (int k = 0; k < block->width; k++) {
+    snprintf(name, sizeof name, "c%d", k + 1);
+    if (strcmp(block->columns[k], name)) return PETSC_FALSE;
+  }
+  return PETSC_TRUE;
+}
+
+/* Which column of the file coordinate k of a point is: that of its name, or by position where the file has no names. */
+static PetscErrorCode MatchColumns(Run *run, const RheoBlock *block, int d, const char *const *name,
+                                   int *place)
+{
+  PetscFunctionBeginUser;
+  if (!block || block->width != d)
+    PetscCall(RheoDeckReject(run->deck, "points.file", "has %d columns, a point of the model has %d numbers",
+                             block ? block->width : 0, d));
+  const PetscBool unnamed = IsUnnamed(block);
+  for (int k = 0; k < d; k++) {
+    place[k] = unnamed ? k : -1;
+    for (int j = 0; !unnamed && j < d; j++)
+      if (!strcmp(block->columns[j], name[k])) place[k] = j;
+    if (place[k] < 0)
+      PetscCall(
+          RheoDeckReject(run->deck, "points.file",
+                         "has no column '%s' (its first is '%s'); columns are told by their names, in any "
+                         "order, and go by position only in a file without a header",
+                         name[k], block->columns[0]));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+static PetscErrorCode TakePoints(Run *run, const RheoTable *table, const RheoBlock *block, int d,
+                                 const char *const *name, double *theta)
+{
+  int *place;
+
+  PetscFunctionBeginUser;
+  PetscCall(PetscMalloc1(d, &place));
+  PetscCall(MatchColumns(run, block, d, name, place));
+  for (int64_t i = 0; i < table->n; i++)
+    for (int k = 0; k < d; k++) {
+      const double value = block->value[i * d + place[k]];
+      if (!isfinite(value))
+        PetscCall(RheoDeckReject(run->deck, "points.file",
+                                 "row %lld of column '%s' is %g, not a finite number", (long long)i + 1,
+                                 block->columns[place[k]], value));
+      theta[i * d + k] = value;
+    }
+  PetscCall(PetscFree(place));
+  PetscFunctionReturn(RHEO_OK);
+}
+
+PetscErrorCode ReadPoints(Run *run, int d, const char *const *name, int64_t *n, double **theta)
 {
   PointsConfig points;
   RheoTable *table;
@@ -32,12 +88,10 @@ PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **theta)
     PetscCall(RheoTableRead(run->comm, points.file, NULL, PETSC_TRUE, &table));
   else
     PetscCall(RheoTableReadText(run->comm, points.file, &table));
-  const RheoBlock *block = RheoTableBlock(table, IsHdf5(points.file) ? "parameters" : "columns");
-  RheoInputCheck(block && block->width == d, run->comm, "%s: has %d columns, the posterior has %d parameters",
-                 points.file, block ? block->width : 0, d);
   *n = table->n;
   PetscCall(PetscMalloc1(*n * d, theta));
-  PetscCall(PetscArraycpy(*theta, block->value, *n * d));
+  PetscCall(TakePoints(run, table, RheoTableBlock(table, IsHdf5(points.file) ? "parameters" : "columns"), d,
+                       name, *theta));
   PetscCall(RheoTableDestroy(&table));
   PetscFunctionReturn(RHEO_OK);
 }
@@ -76,16 +130,13 @@ void PrintLogprob(RheoYaml *yaml, int64_t n, const double *log_prob, const doubl
 }
 
 /* error NULL: there is none. */
-static PetscErrorCode WritePoints(Run *run, const Study *study, int64_t n, double *theta, double *log_prob,
-                                  double *error, double *x, const char *path)
+static PetscErrorCode WritePoints(Run *run, const Study *study, const char *const *name, int64_t n,
+                                  double *theta, double *log_prob, double *error, double *x, const char *path)
 {
   static const char *const log_prob_name[] = {"log_prob"}, *const error_name[] = {"standard_error"};
   RheoTable table = {.kind = "samples", .verb = "logprob", .n = n, .n_blocks = error ? 3 : 2, .n_extras = 1};
-  const char **name;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc1(study->d, &name));
-  for (int k = 0; k < study->d; k++) name[k] = RheoPriorName(study->prior, k);
   RheoRange(run->comm, n, &table.begin, &table.end);
   PetscCall(RheoDeckGetText(run->deck, &table.deck));
   table.block[0] =
@@ -96,7 +147,6 @@ static PetscErrorCode WritePoints(Run *run, const Study *study, int64_t n, doubl
         (RheoBlock){"standard_error", 1, RHEO_STORE_DOUBLE, error_name, NULL, error + table.begin};
   table.extra[0] = (RheoExtra){"observation", study->c, x};
   PetscCall(RheoTableWrite(run->comm, path, &table));
-  PetscCall(PetscFree(name));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -105,6 +155,7 @@ static PetscErrorCode Logprob(Run *run)
   RheoYaml yaml = RheoYamlStdout(run->comm);
   RheoPosterior posterior;
   double *theta, *x, *log_prob, *error;
+  const char **name;
   int64_t n;
   Study study;
   RheoRunConfig seed;
@@ -123,7 +174,9 @@ static PetscErrorCode Logprob(Run *run)
   PetscCall(RheoPosteriorLoad(run->comm, run->target, &posterior));
   PetscCall(RheoPosteriorSetSolver(posterior, run->deck));
   PetscCall(StudyCreateOfModel(run->deck, posterior, &study));
-  PetscCall(ReadPoints(run, study.d, &n, &theta));
+  PetscCall(PetscMalloc1(study.d, &name));
+  for (int k = 0; k < study.d; k++) name[k] = RheoPriorName(study.prior, k);
+  PetscCall(ReadPoints(run, study.d, name, &n, &theta));
   PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &seed));
   PetscCall(PetscMalloc3(study.c, &x, n, &log_prob, n, &error));
   PetscCall(RheoObservationRead(run->deck, study.c, x));
@@ -135,12 +188,13 @@ static PetscErrorCode Logprob(Run *run)
   PetscCall(CheckArrived(run, "points", n, RheoSummarize(n, 1, log_prob, 0).n));
   PetscCall(LogprobErrors(run, n, log_prob, error, &estimated));
   PetscCall(RheoMakeDirectory(run->comm, run->config.output));
-  PetscCall(
-      WritePoints(run, &study, n, theta, log_prob, estimated ? error : NULL, x, RunPath(run, "logprob.h5")));
+  PetscCall(WritePoints(run, &study, name, n, theta, log_prob, estimated ? error : NULL, x,
+                        RunPath(run, "logprob.h5")));
   PetscCall(RheoProvenanceWriteRun(run->comm, run->config.output, "logprob", run->deck));
   PrintLogprob(&yaml, n, log_prob, estimated ? error : NULL);
   RheoYamlText(&yaml, "file", RunPath(run, "logprob.h5"));
   PetscCall(PetscFree3(x, log_prob, error));
+  PetscCall(PetscFree(name));
   PetscCall(PetscFree(theta));
   PetscCall(StudyDestroy(&study));
   PetscCall(RheoPosteriorDestroy(&posterior));

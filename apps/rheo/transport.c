@@ -303,12 +303,16 @@ PetscErrorCode TransportLogprob(Run *run)
   RheoRunConfig seed;
   PetscBool estimated;
   double *x, *log_prob, *error, *condition;
+  const char **name;
   int64_t n;
 
   PetscFunctionBeginUser;
   PetscCall(Open(run, &model));
-  const int m = RheoDataSetConditions(RheoTransportTarget(model));
-  PetscCall(ReadPoints(run, RheoTransportSize(model), &n, &x));
+  const int d = RheoTransportSize(model), m = RheoDataSetConditions(RheoTransportTarget(model));
+  PetscCall(PetscMalloc1(d, &name));
+  for (int k = 0; k < d; k++) name[k] = RheoDataSetName(RheoTransportTarget(model), k);
+  PetscCall(ReadPoints(run, d, name, &n, &x));
+  PetscCall(PetscFree(name));
   PetscCall(RheoDeckRead(run->deck, "sample", TransportSampleKeys, &config));
   if (config.condition.n != m)
     PetscCall(RheoDeckReject(run->deck, "sample.condition",

@@ -189,8 +189,9 @@ PetscErrorCode CheckPosterior(Run *run, const Study *study, RheoPosterior poster
 PetscErrorCode CheckAgainst(Run *run, int d, int64_t n, const double *theta, const char *reference,
                             RheoYaml *yaml);
 
-/* Points (n, d) from the command line, a CSV file or the parameters of an HDF5 file; the caller frees them. */
-PetscErrorCode ReadPoints(Run *run, int d, int64_t *n, double **points);
+/* Points (n, d) from the command line, a CSV file or the parameters of an HDF5 file, whose columns are those of the names (d) in
+ * any order; the caller frees them. */
+PetscErrorCode ReadPoints(Run *run, int d, const char *const *name, int64_t *n, double **points);
 /* In: variances of log_prob (n). Out: standard errors, and whether there are any; a warning where nobody knows them. */
 PetscErrorCode LogprobErrors(Run *run, int64_t n, const double *log_prob, double *error, PetscBool *any);
 void PrintLogprob(RheoYaml *yaml, int64_t n, const double *log_prob,

@@ -127,6 +127,10 @@ expect 'bins' $rheo check g/model.h5 -check_bins 7 -output h2
 expect 'bench.*nonsense' $rheo bench -bench_run nonsense
 printf 'a,b,c\n1,2,3\n' > wide.csv
 expect 'wide.csv.*3 columns' $rheo logprob g/model.h5 -points_file wide.csv
+printf 'a,c\n1,2\n' > other.csv
+expect "points_file.*other.csv.*no column 'b'" $rheo logprob g/model.h5 -points_file other.csv
+printf 'b,a\n1,2\nnan,2\n' > hole.csv
+expect "points_file.*hole.csv: row 2 of column 'b' is nan" $rheo logprob g/model.h5 -points_file hole.csv
 head -c 2000 g/data.h5 > truncated.h5
 expect 'truncated.h5' $rheo train good.yaml -data_file truncated.h5
 echo "not a file of ours" > foreign.h5

@@ -32,6 +32,16 @@ good logprob "$rheo" logprob n/model.h5 -points_values 0,1,1,0 -output n
 number logprob.out mean_log_prob
 good piped "$rheo" logprob n/model.h5 -points_file <(printf 'x1,x2\n0,1\n1,0\n') -output n
 [ "$(grep mean_log_prob logprob.out)" = "$(grep mean_log_prob piped.out)" ] || fail "points out of a pipe give something else"
+printf 'x2,x1\n1,0\n0,1\n' > turned.csv
+printf '0,1\n1,0\n' > bare.csv
+for name in turned bare; do
+  good $name "$rheo" logprob n/model.h5 -points_file $name.csv -output n
+  [ "$(grep ^log_prob logprob.out)" = "$(grep ^log_prob $name.out)" ] || fail "columns of $name.csv are not told right"
+done
+printf 'x2,y\n1,0\n' > other.csv
+expect "points_file.*other.csv.*no column 'x1'" "$rheo" logprob n/model.h5 -points_file other.csv -output n
+printf 'x2,x1\n1,0\n1,nan\n' > hole.csv
+expect "points_file.*hole.csv: row 2 of column 'x1' is nan" "$rheo" logprob n/model.h5 -points_file hole.csv -output n
 good plot "$rheo" plot n/model.h5 -output n
 good plot_samples "$rheo" plot n/samples.h5 -output n
 good info "$rheo" info n/model.h5

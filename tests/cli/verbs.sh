@@ -109,6 +109,9 @@ printf 'first_one,b\n0.3,0.1\n' > points.csv
 good points "$rheo" logprob r/model.h5 -points_file points.csv -output l
 [ "$(value points.out log_prob | tr -d '[]')" = "$(value logprob.out log_prob | tr -d '[]' | cut -d, -f1)" ] ||
   fail "points of a file differ from those of the command line"
+printf 'b,first_one\n0.1,0.3\n' > turned.csv
+good turned "$rheo" logprob r/model.h5 -points_file turned.csv -output l
+[ "$(value turned.out log_prob)" = "$(value points.out log_prob)" ] || fail "columns of points are not told by their names"
 good drawn "$rheo" logprob r/model.h5 -points_file r/samples.h5 -output l
 number drawn.out mean_log_prob
 
