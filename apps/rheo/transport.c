@@ -220,12 +220,14 @@ static PetscErrorCode CheckSource(Run *run)
 
 static PetscErrorCode TrainModel(Run *run, RheoTransport *model)
 {
+  TransportSampleConfig sample;
   RheoSafeguard guard;
 
   PetscFunctionBeginUser;
   RheoInputCheck(!run->is_file, run->comm, "%s: training needs a deck", run->target);
   PetscCall(RheoTransportCreate(run->deck, model));
   PetscCall(CheckSource(run));
+  PetscCall(TransportSampleRead(run, *model, &sample));
   PetscCall(SafeguardOpen(run));
   PetscCall(SafeguardCatch(run, &guard));
   PetscCall(RheoTransportSetSafeguard(*model, &guard));
@@ -313,8 +315,8 @@ PetscErrorCode TransportLogprob(Run *run)
   for (int k = 0; k < d; k++) name[k] = RheoDataSetName(RheoTransportTarget(model), k);
   PetscCall(ReadPoints(run, d, name, &n, &x));
   PetscCall(PetscFree(name));
-  PetscCall(RheoDeckRead(run->deck, "sample", TransportSampleKeys, &config));
-  if (config.condition.n != m)
+  PetscCall(TransportSampleRead(run, model, &config));
+  if (!config.condition.n && m)
     PetscCall(RheoDeckReject(run->deck, "sample.condition",
                              "needs %d number%s, the condition under which the density is asked for", m,
                              m == 1 ? "" : "s"));

@@ -2,6 +2,9 @@
 #pragma once
 #include "verb.h"
 
+/* Section `sample`; a condition that the model's target cannot have is the user's mistake. Collective. */
+PetscErrorCode TransportSampleRead(Run *run, RheoTransport model, TransportSampleConfig *config);
+
 /* DIR/samples.h5 and the summary on yaml. Collective. */
 PetscErrorCode TransportDraw(Run *run, RheoTransport model, RheoYaml *yaml);
 

@@ -9,6 +9,25 @@ const RheoKey TransportSampleKeys[] = {
      "the density of every sample too, where there is one (studies with a target)"},
     {0}};
 
+PetscErrorCode TransportSampleRead(Run *run, RheoTransport model, TransportSampleConfig *config)
+{
+  RheoDataSet target = RheoTransportTarget(model);
+  const int m = RheoDataSetConditions(target), classes = RheoDataSetClasses(target);
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckRead(run->deck, "sample", TransportSampleKeys, config));
+  if (config->condition.n && config->condition.n != m)
+    PetscCall(RheoDeckReject(run->deck, "sample.condition", "has %d numbers, the model has %d conditions",
+                             config->condition.n, m));
+  for (int k = 0; classes && k < config->condition.n; k++) {
+    const double label = config->condition.v[k];
+    if (label < 0 || label >= classes || label != floor(label))
+      PetscCall(RheoDeckReject(run->deck, "sample.condition",
+                               "must be a class of the target, 0 to %d, got %g", classes - 1, label));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
 typedef struct {
   TransportPoints points; /* that arrived */
   int64_t failed;
@@ -48,11 +67,8 @@ static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(run->deck, "", RheoRunKeys, &seed));
   PetscCall(RheoDeckRead(run->deck, "sample", SampleKeys, &count));
-  PetscCall(RheoDeckRead(run->deck, "sample", TransportSampleKeys, &config));
+  PetscCall(TransportSampleRead(run, model, &config));
   PetscCall(SteerRead(run, &steer, &steers));
-  if (config.condition.n && config.condition.n != m)
-    PetscCall(RheoDeckReject(run->deck, "sample.condition", "has %d numbers, the model has %d conditions",
-                             config.condition.n, m));
   *s = (Drawn){.points = {.n = count.n}};
   PetscCall(PetscMalloc4(p->n * d, &p->source, p->n * m, &p->condition, p->n * d, &p->x, p->n, &p->log_prob));
   if (m && !config.condition.n) {

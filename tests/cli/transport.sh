@@ -89,6 +89,12 @@ good thrice "$rheo" sample g/model.h5 -sample_condition 2 -cnf_guidance 3 -outpu
 [ -n "$(checksum g3/samples.h5)" ] || fail "samples without a checksum"
 [ "$(checksum g1/samples.h5)" = "$(checksum g2/samples.h5)" ] || fail "guidance 1 changes samples"
 [ "$(checksum g1/samples.h5)" != "$(checksum g3/samples.h5)" ] || fail "guidance 3 changes no sample"
+for label in 8 -1 1.5; do
+  expect "sample_condition: must be a class of the target, 0 to 7, got $label" "$rheo" sample g/model.h5 -sample_condition $label -output g4
+done
+expect 'sample_condition: .*0 to 7, got 9' "$rheo" logprob g/model.h5 -points_values 0,0 -sample_condition 9 -output g4
+expect 'sample_condition: .*0 to 7, got 8' "$rheo" infer guided.yaml -sample_condition 8 -output g4
+expect 'sample_condition: .*0 to 2, got 3' "$rheo" sample f/model.h5 -sample_condition 3 -output f2
 expect 'guidance.*dropout' "$rheo" sample f/model.h5 -sample_condition 2 -cnf_guidance 3 -output f2
 
 # A discrete flow
