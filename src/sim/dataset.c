@@ -15,6 +15,8 @@ static const RheoKey file_keys[] = {
      "the condition column is a class, 0 to classes - 1; 0: numbers"},
     {"test", RHEO_KEY_REAL, offsetof(DataSetConfig, test), "0.1", "(0, 1)",
      "fraction of a file held back for checks"},
+    {"split", RHEO_KEY_COUNT, offsetof(DataSetConfig, split), NULL, "[0, inf)",
+     "seed of the choice of the rows held back (default: the run's; a model keeps that of its training)"},
     {"test_file", RHEO_KEY_STRING, offsetof(DataSetConfig, test_file), NULL, NULL,
      "another file, whose rows are those for checks; then all rows of `file` are trained on"},
     {"stream", RHEO_KEY_CHOICE, offsetof(DataSetConfig, stream), "auto", RHEO_STREAMING_RULE,
@@ -80,14 +82,16 @@ PetscErrorCode RheoDataSetRead(RheoDataSet data)
 static PetscErrorCode TakeFile(RheoDataSet data)
 {
   const char *key = DataSetKey(data, "classes");
-  PetscBool has;
+  PetscBool test, split;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(data->deck, data->prefix, file_keys, &data->config));
-  PetscCall(RheoDeckHas(data->deck, DataSetKey(data, "test"), &has));
-  if (has && data->config.test_file)
-    PetscCall(RheoDeckReject(data->deck, DataSetKey(data, "test"),
+  PetscCall(RheoDeckHas(data->deck, DataSetKey(data, "test"), &test));
+  PetscCall(RheoDeckHas(data->deck, DataSetKey(data, "split"), &split));
+  if ((test || split) && data->config.test_file)
+    PetscCall(RheoDeckReject(data->deck, DataSetKey(data, test ? "test" : "split"),
                              "and test_file: only one of them can say what is held back"));
+  if (split) data->seed = (uint64_t)data->config.split;
   PetscCall(DataSetFileColumns(data));
   data->classes = data->config.classes;
   if (!data->d)
@@ -169,12 +173,16 @@ static PetscErrorCode PinFile(RheoDataSet data, const char *name, const char *fi
 PetscErrorCode RheoDataSetPin(RheoDataSet data)
 {
   size_t size = 16, used;
-  char *text;
+  char seed[32], *text;
 
   PetscFunctionBeginUser;
   if (data->toy) PetscFunctionReturn(RHEO_OK);
   PetscCall(PinFile(data, "file", data->config.file));
-  if (data->config.test_file) PetscCall(PinFile(data, "test_file", data->config.test_file));
+  snprintf(seed, sizeof seed, "%llu", (unsigned long long)data->seed);
+  if (data->config.test_file)
+    PetscCall(PinFile(data, "test_file", data->config.test_file));
+  else
+    PetscCall(RheoDeckSet(data->deck, DataSetKey(data, "split"), seed));
   for (int k = 0; k < data->d; k++) size += strlen(data->name[k]) + 4;
   PetscCall(PetscMalloc1(size, &text));
   used = (size_t)snprintf(text, size, "[");

@@ -24,8 +24,9 @@ PetscErrorCode RheoDataSetDestroy(RheoDataSet *data);
  * first. A file without the columns, numbers that
  * are not finite, a class that no row has, more classes than rows are RHEO_ERR_INPUT. Collective on the deck. */
 PetscErrorCode RheoDataSetRead(RheoDataSet data);
-/* Writes into the deck what it leaves to the file: the absolute path and the names of the columns. A model that carries that
- * deck finds the file from anywhere, and needs none to be asked for samples. Collective on the deck. */
+/* Writes into the deck what it leaves to the file or the run: the absolute path, the names of the columns and the seed that says
+ * which rows are held back. A model that carries that deck finds the file from anywhere, needs none to be asked for samples, and
+ * holds the same rows back under whatever seed it is asked with. Collective on the deck. */
 PetscErrorCode RheoDataSetPin(RheoDataSet data);
 
 int RheoDataSetSize(RheoDataSet data);        /* D */
@@ -50,7 +51,7 @@ int RheoDataSetStreaming(RheoDataSet data); /* the key `stream`: RheoStreaming *
 void RheoDataSetRecords(RheoDataSet data, int64_t n, const int64_t *place, const double *const *block,
                         float *record, unsigned char *trained);
 
-/* Rows that were held back from training: of a file a fraction `test`, keyed by seed and row, or the rows of `test_file`; of a
+/* Rows that were held back from training: of a file a fraction `test`, keyed by `split` and row, or the rows of `test_file`; of a
  * toy as many fresh draws as one likes. first .. first + n - 1 of them, the same on every rank; those of a file begin again at
  * its end. Collective on the deck. */
 int64_t RheoDataSetTestCount(RheoDataSet data); /* INT64_MAX of a toy */

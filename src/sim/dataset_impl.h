@@ -7,6 +7,7 @@ typedef struct {
   RheoStrings columns, conditions;
   int classes, stream;
   double test;
+  int64_t split;
 } DataSetConfig;
 
 /* Where a column stands in a file. */
@@ -26,8 +27,8 @@ struct RheoDataSet_ {
   MPI_Comm comm;
   const char *prefix;
   uint32_t set;
-  uint64_t seed;
-  RheoToy toy; /* or what follows */
+  uint64_t seed; /* of a toy's draws, or of a file's split */
+  RheoToy toy;   /* or what follows */
   DataSetConfig config;
   DataSetFile rows, held; /* held: rows of test_file, where there is one */
   int d, conditions, classes;

@@ -66,6 +66,10 @@ $small
 DECK
 good files "$rheo" infer study/files.yaml -output f
 is_yaml files.out
+good held "$rheo" check f/model.h5 -seed 7 -output f2
+for name in points w2_source; do
+  [ "$(grep "^  $name:" files.out)" = "$(grep "^  $name:" held.out)" ] || fail "another seed at check holds other rows back: $name"
+done
 grep -q '^  a:' files.out || fail "samples do not have the names of the columns"
 mv study/target.csv kept.csv
 good class "$rheo" sample f/model.h5 -sample_condition 2 -output f2

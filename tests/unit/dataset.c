@@ -60,8 +60,16 @@ static void files(void **state)
   assert_true(x[2] < x[0]);
   RheoDataSetContext(data, 3, (const double[]){1, 2, 7}, context);
   assert_true(context[0] == 0 && context[1] == 1 && context[2] == 0 && context[5] == 1 && isnan(context[6]));
-  /* A pinned deck needs the file no more, until rows are asked for. */
+  /* A pinned deck holds the same rows back under any seed, and needs the file no more until rows are asked for. */
+  double again[2 * N];
+  OK(RheoDataSetTest(data, 0, m, x, NULL));
   OK(RheoDataSetPin(data));
+  OK(RheoDataSetDestroy(&data));
+  OK(RheoDataSetCreate(deck, "target", 0, 6, &data));
+  OK(RheoDataSetRead(data));
+  assert_int_equal(RheoDataSetTestCount(data), m);
+  OK(RheoDataSetTest(data, 0, m, again, NULL));
+  assert_memory_equal(x, again, (size_t)(2 * m) * sizeof *x);
   OK(RheoDataSetDestroy(&data));
   remove("dataset.csv");
   OK(RheoDataSetCreate(deck, "target", 0, 5, &data));
@@ -86,6 +94,7 @@ static void mistakes(void **state)
       {"n: 10", "has none"},
       {"file: dataset.csv, noise: 3", "belongs to a toy"},
       {"toy: moons, classes: 3", "belongs to a file"},
+      {"file: dataset.csv, test_file: dataset.csv, split: 3", "and test_file"},
       {"file: absent.csv", "absent.csv"}};
   RheoDeck deck;
   RheoDataSet data;
