@@ -220,6 +220,7 @@ static PetscErrorCode CheckSource(Run *run)
 
 static PetscErrorCode TrainModel(Run *run, RheoTransport *model)
 {
+  RheoTransportCheckConfig check;
   TransportSampleConfig sample;
   RheoSafeguard guard;
 
@@ -228,6 +229,7 @@ static PetscErrorCode TrainModel(Run *run, RheoTransport *model)
   PetscCall(RheoTransportCreate(run->deck, model));
   PetscCall(CheckSource(run));
   PetscCall(TransportSampleRead(run, *model, &sample));
+  PetscCall(RheoTransportCheckRead(run->deck, &check));
   PetscCall(SafeguardOpen(run));
   PetscCall(SafeguardCatch(run, &guard));
   PetscCall(RheoTransportSetSafeguard(*model, &guard));

@@ -15,8 +15,8 @@ static const RheoKey run_keys[] = {
 const RheoKey RheoTransportCheckKeys[] = {
     {"n", RHEO_KEY_COUNT, offsetof(RheoTransportCheckConfig, n), "10k", "[10, inf)",
      "test points that samples are compared with (studies with a target)"},
-    {"steps", RHEO_KEY_REALS, offsetof(RheoTransportCheckConfig, steps), "1", "[1, inf)",
-     "numbers of fixed steps to check beside cnf.solve"},
+    {"steps", RHEO_KEY_REALS, offsetof(RheoTransportCheckConfig, steps), "1", "[1, 1e6]",
+     "whole numbers of fixed steps to check beside cnf.solve"},
     {"scheme", RHEO_KEY_STRING, offsetof(RheoTransportCheckConfig, scheme), "euler", NULL,
      "of these: euler, midpoint, rk4, ..."},
     {0}};
@@ -27,6 +27,13 @@ PetscErrorCode RheoTransportCheckRead(RheoDeck deck, RheoTransportCheckConfig *c
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(deck, "check", RheoTransportCheckKeys, config));
+  for (int k = 0; k < config->steps.n; k++) {
+    const double steps = config->steps.v[k];
+    if (steps != floor(steps))
+      PetscCall(RheoDeckReject(deck, "check.steps", "must be whole numbers, got %g", steps));
+    for (int i = 0; i < k; i++)
+      if (config->steps.v[i] == steps) PetscCall(RheoDeckReject(deck, "check.steps", "has %g twice", steps));
+  }
   if (!RheoSchemeIsKnown(config->scheme, sizeof text, text))
     PetscCall(RheoDeckReject(deck, "check.scheme", "%s", text));
   PetscFunctionReturn(RHEO_OK);

@@ -81,10 +81,10 @@ PetscErrorCode RheoTransportPath(RheoTransport transport, const RheoTransportRow
 /* ---- How good is it? ---- */
 typedef struct {
   int64_t n;          /* test points */
-  RheoReals steps;    /* numbers of fixed steps to check beside the deck's own solve */
+  RheoReals steps;    /* whole numbers of fixed steps to check beside the deck's own solve */
   const char *scheme; /* of these */
 } RheoTransportCheckConfig;
-/* Reads the section; an unknown scheme is RHEO_ERR_INPUT. Collective on the deck. */
+/* Reads the section; steps that are no whole numbers or stand there twice, and an unknown scheme, are RHEO_ERR_INPUT. Collective on the deck. */
 PetscErrorCode RheoTransportCheckRead(RheoDeck deck, RheoTransportCheckConfig *config);
 extern const RheoKey RheoTransportCheckKeys[];  /* section `check` */
 extern const RheoKey RheoTransportSourceKeys[]; /* section `source`, beside those of a data set */

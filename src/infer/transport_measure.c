@@ -34,17 +34,20 @@ static double Smooth(int steps, int64_t n, int d, int64_t i, const double *path)
 static PetscErrorCode PathEnergies(RheoTransport t, const RheoTransportRows *rows,
                                    const RheoSolveConfig *solve, double *energy)
 {
-  enum { ADAPTIVE = 16, AT_ONCE = 1024 };
+  enum { ADAPTIVE = 16, AT_ONCE = 1024, NUMBERS = 1 << 24 };
   const int d = RheoTransportSize(t), steps = solve->steps ? (int)solve->steps : ADAPTIVE;
+  const int64_t one =
+      (int64_t)(steps + 1) * d; /* rows of fixed steps share none, so that few at once go the same way */
+  const int64_t at_once = solve->steps ? PetscMax(1, PetscMin(AT_ONCE, NUMBERS / one)) : AT_ONCE;
   const int m = RheoDataSetConditions(t->target);
   double *times, *path;
 
   PetscFunctionBeginUser;
-  PetscCall(PetscMalloc2(steps + 1, &times, (int64_t)(steps + 1) * AT_ONCE * d, &path));
+  PetscCall(PetscMalloc2(steps + 1, &times, at_once * one, &path));
   for (int k = 0; k <= steps; k++) times[k] = (double)k / steps;
-  for (int64_t first = 0; first < rows->n; first += AT_ONCE) {
+  for (int64_t first = 0; first < rows->n; first += at_once) {
     RheoTransportRows some = *rows;
-    some.n = PetscMin(AT_ONCE, rows->n - first);
+    some.n = PetscMin(at_once, rows->n - first);
     some.source = rows->source + first * d;
     some.condition = m ? rows->condition + first * m : NULL;
     some.first = rows->first + (uint64_t)first;
