@@ -96,15 +96,16 @@ static PetscErrorCode CheckModel(Run *run, RheoTransport model, RheoYaml *yaml)
 
 /* ---- figures ---- */
 
-/* Where test points, samples and the way there lie. */
+/* Where test points, samples and the way there lie: of fixed steps after each, since a leg between other times takes steps of its own. */
 static PetscErrorCode PlotPaths(Run *run, RheoTransport model, const TransportPlotConfig *plot,
                                 RheoPlane *plane)
 {
-  enum { POINTS = 3000, TIMES = 60 };
+  enum { POINTS = 3000, ADAPTIVE = 60 };
   const int d = RheoTransportSize(model);
+  const int fixed = (int)RheoTransportSolve(model)->steps, steps = fixed ? fixed : ADAPTIVE;
   const PetscBool continuous = RheoTransportIsContinuous(model);
   RheoTransportTest test;
-  double *x, *path = NULL, times[TIMES + 1];
+  double *x, *path = NULL, *times = NULL;
 
   PetscFunctionBeginUser;
   PetscCall(RheoTransportTestPoints(model, POINTS, &test));
@@ -112,7 +113,6 @@ static PetscErrorCode PlotPaths(Run *run, RheoTransport model, const TransportPl
   PetscCall(PetscMalloc1(test.n * d, &x));
   PetscCall(RheoTransportSample(model, &rows, NULL, x, NULL, NULL));
   *plane = RheoPlaneOf(1, &test.n, (const double *const[]){test.target}, d);
-  for (int k = 0; k <= TIMES; k++) times[k] = (double)k / TIMES;
   RheoPaths paths = {.title = run->config.title ? RheoPlotText(run->config.title) : NULL,
                      .source_label = RheoTransportSourceSet(model) ? "source" : "noise",
                      .close = *plane,
@@ -128,13 +128,16 @@ static PetscErrorCode PlotPaths(Run *run, RheoTransport model, const TransportPl
                            : *plane;
   if (continuous) {
     rows.n = paths.n_paths = PetscMin(plot->paths, test.n);
-    paths.n_times = TIMES + 1;
-    PetscCall(PetscMalloc1((TIMES + 1) * rows.n * d, &path));
-    PetscCall(RheoTransportPath(model, &rows, NULL, TIMES + 1, times, path, NULL));
+    paths.n_times = steps + 1;
+    PetscCall(PetscMalloc1(steps + 1, &times));
+    PetscCall(PetscMalloc1((steps + 1) * rows.n * d, &path));
+    for (int k = 0; k <= steps; k++) times[k] = (double)k / steps;
+    PetscCall(RheoTransportPath(model, &rows, NULL, steps + 1, times, path, NULL));
     paths.path = path;
   }
   PetscCall(RheoPlotPaths(run->comm, run->config.output, "paths", &paths));
   PetscCall(PetscFree(x));
+  PetscCall(PetscFree(times));
   PetscCall(PetscFree(path));
   PetscCall(RheoTransportTestFree(&test));
   PetscFunctionReturn(RHEO_OK);

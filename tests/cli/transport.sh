@@ -52,6 +52,13 @@ if command -v gnuplot > /dev/null; then
     [ ! -s gnuplot.log ] || { fail "gnuplot complains about $figure"; cat gnuplot.log; }
   done
 fi
+# Of fixed steps the figure shows the solve that samples come from: paths end at them.
+for steps in 1 7; do
+  good fixed "$rheo" plot n/model.h5 -output fixed -cnf_solve_scheme euler -cnf_solve_steps $steps
+  block() { sed -n "/^# $1/,/^\$/p" fixed/figures/paths.dat | sed '1d;/^$/d' | head -20; }
+  [ "$(block 'where paths end' | wc -l)" = 20 ] && [ "$(block 'where paths end')" = "$(block samples)" ] ||
+    fail "paths of $steps steps do not end at the samples"
+done
 good c2st "$rheo" check n/samples.h5 -check_reference n2/samples.h5
 
 # From a file to a file, with a class; the model needs the target no more
