@@ -78,6 +78,11 @@ static PetscErrorCode Draw(Run *run, RheoTransport model, Drawn *s)
   for (int64_t i = 0; i < p->n; i++)
     for (int k = 0; k < config.condition.n; k++) p->condition[i * m + k] = config.condition.v[k];
   PetscCall(RheoTransportSource(model, (uint64_t)seed.seed, 0, p->n, p->source));
+  if (RheoTransportSourceCount(model) < p->n)
+    RheoLog(run->comm, RHEO_LOG_WARNING,
+            "the %lld samples start from the %lld rows of the source that are held back, again and again; "
+            "lower sample.n, or raise source.test before training",
+            (long long)p->n, (long long)RheoTransportSourceCount(model));
   const RheoTransportRows rows = {p->n, p->source, p->condition, (uint64_t)seed.seed, 0};
   if (steers) PetscCall(Steer(model, &rows, &steer, s));
   const PetscBool density = (PetscBool)(config.log_prob && RheoTransportHasLogProb(model));

@@ -244,6 +244,11 @@ RheoDataSet RheoTransportSourceSet(RheoTransport transport)
 {
   return transport->source;
 }
+int64_t RheoTransportSourceCount(RheoTransport transport)
+{
+  if (transport->base) return RheoTransportSourceCount(transport->base);
+  return transport->source ? RheoDataSetTestCount(transport->source) : INT64_MAX;
+}
 PetscBool RheoTransportIsContinuous(RheoTransport transport)
 {
   return transport->continuous;

@@ -41,6 +41,9 @@ int RheoTransportSize(RheoTransport transport);           /* D */
 RheoDataSet RheoTransportTarget(RheoTransport transport); /* borrowed */
 RheoDataSet
 RheoTransportSourceSet(RheoTransport transport); /* borrowed; NULL where the source is noise or a model */
+/* How many rows of a file samples can start from before they begin again; known after RheoTransportSource. INT64_MAX where there
+ * is no file. */
+int64_t RheoTransportSourceCount(RheoTransport transport);
 PetscBool RheoTransportIsContinuous(RheoTransport transport);
 PetscBool RheoTransportHasLogProb(RheoTransport transport); /* the source is noise, or a model that has one */
 const RheoHistory *RheoTransportHistory(RheoTransport transport);

@@ -80,6 +80,9 @@ done
 grep -q '^  a:' files.out || fail "samples do not have the names of the columns"
 mv study/target.csv kept.csv
 good class "$rheo" sample f/model.h5 -sample_condition 2 -output f2
+grep -q 'warning.*the 200 samples start from the [0-9]* rows of the source' class.err || fail "nobody says that samples repeat"
+good few "$rheo" sample f/model.h5 -sample_condition 2 -sample_n 10 -output f2
+! grep -q warning few.err || fail "a warning of samples that do not repeat"
 expect 'target.csv' "$rheo" sample f/model.h5 -output f2
 expect 'target.csv' "$rheo" check f/model.h5 -output f2
 mv kept.csv study/target.csv
