@@ -221,6 +221,25 @@ static PetscErrorCode CheckSource(Run *run)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Nothing would read them. */
+static PetscErrorCode RejectOtherStudy(Run *run)
+{
+  static const char *const other[] = {"prior",     "simulator", "derived", "observation",
+                                      "estimator", "truncate",  "data"};
+  PetscBool has;
+
+  PetscFunctionBeginUser;
+  for (size_t k = 0; k < sizeof other / sizeof *other; k++) {
+    PetscCall(RheoDeckHas(run->deck, other[k], &has));
+    if (has)
+      PetscCall(
+          RheoDeckReject(run->deck, other[k],
+                         "belongs to a posterior, and a section `target` makes this the study of a data "
+                         "set: only one of them can be"));
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode TrainModel(Run *run, RheoTransport *model)
 {
   RheoTransportCheckConfig check;
@@ -229,6 +248,7 @@ static PetscErrorCode TrainModel(Run *run, RheoTransport *model)
 
   PetscFunctionBeginUser;
   RheoInputCheck(!run->is_file, run->comm, "%s: training needs a deck", run->target);
+  PetscCall(RejectOtherStudy(run));
   PetscCall(RheoTransportCreate(run->deck, model));
   PetscCall(CheckSource(run));
   PetscCall(TransportSampleRead(run, *model, &sample));

@@ -72,9 +72,32 @@ PetscErrorCode RheoTransportGetSections(int *n, const RheoSection **sections)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Keys of a model and of a data set exclude each other. */
+static PetscErrorCode CheckSource(RheoTransport t)
+{
+  char key[192];
+  const char **names;
+  PetscBool model;
+  int n;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoDeckHas(t->deck, "source.model", &model));
+  PetscCall(RheoDeckGetChildren(t->deck, "source", &n, &names));
+  for (int i = 0; i < n; i++) {
+    const PetscBool of_model = (PetscBool)(!strcmp(names[i], "model") || !strcmp(names[i], "rows"));
+    snprintf(key, sizeof key, "source.%s", names[i]);
+    if (of_model != model)
+      PetscCall(RheoDeckReject(t->deck, key, "belongs to a %s, and this source is a %s",
+                               model ? "data set" : "model", model ? "model" : "data set"));
+  }
+  PetscCall(PetscFree(names));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode OpenData(RheoTransport t)
 {
   PetscFunctionBeginUser;
+  PetscCall(CheckSource(t));
   PetscCall(RheoDataSetCreate(t->deck, "target", 0, t->seed, &t->target));
   PetscCall(TransportOpenSource(t));
   PetscFunctionReturn(RHEO_OK);

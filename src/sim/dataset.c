@@ -79,6 +79,20 @@ PetscErrorCode RheoDataSetRead(RheoDataSet data)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* A column is a feature or a condition, once. */
+static PetscErrorCode CheckNames(RheoDataSet data)
+{
+  PetscFunctionBeginUser;
+  for (int k = 0; k < data->d + data->conditions; k++)
+    for (int i = 0; i < k; i++)
+      if (!strcmp(data->name[i], data->name[k]))
+        PetscCall(RheoDeckReject(data->deck, DataSetKey(data, k < data->d ? "columns" : "condition_columns"),
+                                 i < data->d && k >= data->d ? "column '%s' is among the features too"
+                                                             : "column '%s' is taken twice",
+                                 data->name[k]));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode TakeFile(RheoDataSet data)
 {
   const char *key = DataSetKey(data, "classes");
@@ -93,6 +107,7 @@ static PetscErrorCode TakeFile(RheoDataSet data)
                              "and test_file: only one of them can say what is held back"));
   if (split) data->seed = (uint64_t)data->config.split;
   PetscCall(DataSetFileColumns(data));
+  PetscCall(CheckNames(data));
   data->classes = data->config.classes;
   if (!data->d)
     PetscCall(RheoDeckReject(data->deck, DataSetKey(data, "condition_columns"),

@@ -170,6 +170,19 @@ expect 'coupling_batch.*multiple' "$rheo" train noise.yaml -cnf_coupling_batch 1
 expect 'scheme\|sceme' "$rheo" sample n/model.h5 -cnf_solve_scheme tsit55
 deck 's/^target:/source: {toy: normal, dimension: 3}\ntarget:/'
 expect 'bad.yaml:2: source: has 3 dimensions, the target has 2' "$rheo" train bad.yaml
+for key in 'file: study/source.csv' 'toy: moons'; do
+  sed "s|^target:|source: {model: n/model.h5, $key}\ntarget:|" noise.yaml > bad.yaml
+  expect 'bad.yaml:2: source.[a-z]*.*belongs to a data set, and this source is a model' "$rheo" train bad.yaml
+done
+deck 's/^target:/source: {toy: moons, rows: 100}\ntarget:/'
+expect 'source.rows.*belongs to a model' "$rheo" train bad.yaml
+for section in 'prior: {a: {family: normal, mean: 0, sd: 1}}' 'simulator: {type: two_moons}' 'observation: {values: [0, 0]}' \
+  'estimator: fmpe' 'truncate: {rounds: 2}'; do
+  sed "s/^target:/$section\ntarget:/" noise.yaml > bad.yaml
+  expect "bad.yaml:2: ${section%%:*}.*belongs to a posterior.*target" "$rheo" train bad.yaml
+done
+deck 's/^target:.*/target: {file: study\/target.csv, columns: [a, a]}/'
+expect "target.columns.*'a' is taken twice" "$rheo" train bad.yaml
 deck 's/toy: moons/toy: scurve, condition: class/'
 expect 'no classes' "$rheo" train bad.yaml
 deck 's/n: 1000/n: 4/; s/moons/eight_gaussians/'

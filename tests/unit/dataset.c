@@ -95,6 +95,10 @@ static void mistakes(void **state)
       {"file: dataset.csv, noise: 3", "belongs to a toy"},
       {"toy: moons, classes: 3", "belongs to a file"},
       {"file: dataset.csv, test_file: dataset.csv, split: 3", "and test_file"},
+      {"file: dataset.csv, columns: [a, b, a]", "columns: column 'a' is taken twice"},
+      {"file: dataset.csv, condition_columns: [label, label]",
+       "condition_columns: column 'label' is taken twice"},
+      {"file: dataset.csv, columns: [a, b], condition_columns: [b]", "'b' is among the features too"},
       {"file: absent.csv", "absent.csv"}};
   RheoDeck deck;
   RheoDataSet data;
