@@ -27,7 +27,8 @@ typedef struct {
   /* REQUIRED where couples or n_weights. source[i] (n) is the row of x0 that row i of x1 goes with; weight (n). */
   PetscErrorCode (*pair)(const void *config, RheoStream *stream, const RheoPairs *pairs, int32_t *source,
                          float *weight);
-  /* OPTIONAL. A warning for the user before training, without line end, or "". Of pairs it looks at d, c and sigma. */
+  /* OPTIONAL. A warning for the user before training, without line end, or "". Of pairs it looks at d, c and sigma, and, where n is
+   * not 0, at y, of rows to train on. */
   void (*advise)(const void *config, const RheoPairs *pairs, char text[RHEO_ADVICE]);
 } RheoCouplingType;
 extern const RheoCouplingType

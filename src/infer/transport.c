@@ -1,4 +1,5 @@
 /* The life of a transport: what the deck says, training, files. Asking it is in transport_ask.c. */
+#include "../base/log.h"
 #include "../cnf/scheme.h"
 #include "transport_impl.h"
 #include <math.h>
@@ -155,6 +156,33 @@ PetscErrorCode RheoTransportDestroy(RheoTransport *transport)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* What a coupling within conditions says of those there are. */
+static PetscErrorCode AdviseOnConditions(RheoTransport t)
+{
+  enum { ROWS = 500 };
+  RheoCnf cnf = t->continuous ? RheoDensityModel(t->density)->cnf : NULL;
+  const RheoCouplingType *coupling = cnf ? RheoCouplingTypes[RheoCnfGetConfig(cnf)->coupling] : NULL;
+  const int d = RheoDataSetSize(t->target), m = RheoDataSetConditions(t->target);
+  RheoPairs pairs = {.d = d, .c = RheoDataSetContextSize(t->target)};
+  double *x, *condition, *context;
+  char text[RHEO_ADVICE];
+  float *y;
+
+  PetscFunctionBeginUser;
+  if (!coupling || !coupling->needs_condition || !coupling->advise) PetscFunctionReturn(RHEO_OK);
+  pairs.n = PetscMin(ROWS, RheoDataSetCount(t->target));
+  PetscCall(PetscMalloc3(pairs.n * d, &x, pairs.n * m, &condition, pairs.n * pairs.c, &context));
+  PetscCall(RheoDataSetTraining(t->target, 0, pairs.n, x, condition));
+  RheoDataSetContext(t->target, pairs.n, condition, context);
+  PetscCall(TransportFloats(pairs.n * pairs.c, context, &y));
+  pairs.y = y;
+  coupling->advise(RheoCnfCouplingConfig(cnf), &pairs, text);
+  if (text[0]) RheoLog(t->comm, RHEO_LOG_WARNING, "%s", text);
+  PetscCall(PetscFree(y));
+  PetscCall(PetscFree3(x, condition, context));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode RheoTransportTrain(RheoTransport t)
 {
   RheoRowSource source;
@@ -163,7 +191,9 @@ PetscErrorCode RheoTransportTrain(RheoTransport t)
 
   PetscFunctionBeginUser;
   PetscCall(RheoDataSetRead(t->target));
+  PetscCall(RheoDataSetCheckClasses(t->target));
   PetscCall(RheoDataSetPin(t->target));
+  PetscCall(AdviseOnConditions(t));
   PetscCall(TransportSourceRows(t, &origin, &from));
   PetscCall(TransportTargetRows(t, &x, &context, &source));
   const PetscErrorCode code = RheoTrainingRun(t->deck, t->seed, source, origin.n ? &origin : NULL, t->density,

@@ -79,6 +79,34 @@ PetscErrorCode RheoDataSetRead(RheoDataSet data)
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscErrorCode RheoDataSetCheckClasses(RheoDataSet data)
+{
+  enum { PIECE = 1024 };
+  int missing = data->classes;
+  double *x, *label;
+  PetscBool *seen;
+
+  PetscFunctionBeginUser;
+  if (!data->toy) PetscFunctionReturn(RHEO_OK);
+  PetscCall(PetscMalloc2(PIECE * data->d, &x, PIECE, &label));
+  PetscCall(PetscCalloc1(data->classes, &seen));
+  for (int64_t first = 0; missing && first < data->n; first += PIECE) {
+    const int64_t n = PetscMin(PIECE, data->n - first);
+    RheoToySample(data->toy, data->seed, (uint64_t)first, n, x, label);
+    for (int64_t i = 0; i < n; i++) {
+      missing -= !seen[(int)label[i]];
+      seen[(int)label[i]] = PETSC_TRUE;
+    }
+  }
+  for (int k = 0; missing && k < data->classes; k++)
+    if (!seen[k])
+      PetscCall(RheoDeckReject(data->deck, DataSetKey(data, "n"),
+                               "no row to train on is of class %d; take more", k));
+  PetscCall(PetscFree(seen));
+  PetscCall(PetscFree2(x, label));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 /* A column is a feature or a condition, once. */
 static PetscErrorCode CheckNames(RheoDataSet data)
 {

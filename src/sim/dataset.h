@@ -24,6 +24,8 @@ PetscErrorCode RheoDataSetDestroy(RheoDataSet *data);
  * first. A file without the columns, numbers that
  * are not finite, a class that no row has, more classes than rows are RHEO_ERR_INPUT. Collective on the deck. */
 PetscErrorCode RheoDataSetRead(RheoDataSet data);
+/* Before a training: a class of which a toy draws no row to train on is RHEO_ERR_INPUT, as Read has it of a file. Collective. */
+PetscErrorCode RheoDataSetCheckClasses(RheoDataSet data);
 /* Writes into the deck what it leaves to the file or the run: the absolute path, the names of the columns and the seed that says
  * which rows are held back. A model that carries that deck finds the file from anywhere, needs none to be asked for samples, and
  * holds the same rows back under whatever seed it is asked with. Collective on the deck. */

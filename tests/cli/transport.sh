@@ -187,6 +187,8 @@ deck 's/toy: moons/toy: scurve, condition: class/'
 expect 'no classes' "$rheo" train bad.yaml
 deck 's/n: 1000/n: 4/; s/moons/eight_gaussians/'
 expect 'target.n.*8' "$rheo" train bad.yaml
+deck 's/n: 1000/n: 8, condition: class/; s/moons/eight_gaussians/'
+expect 'target.n = 8: no row to train on is of class' "$rheo" train bad.yaml
 deck 's/^target:.*/target: {file: study\/target.csv, condition_columns: [label], classes: 4}/'
 expect 'class 3' "$rheo" train bad.yaml
 deck 's/^target:.*/target: {file: study\/target.csv, condition_columns: [label], classes: 5000}/'
@@ -219,6 +221,15 @@ deck 's/^cnf:/flow: {repeat: 1}\ncnf:/'
 expect 'only one' "$rheo" train bad.yaml
 expect 'deck' "$rheo" train n/model.h5
 expect 'model file' "$rheo" sample noise.yaml
+
+# Nor are classes that nothing falls into, where batches are too small to tell
+sed -e 's/n: 1000/n: 1000, condition: x1/; s/exact/c2ot/; s/batch: 100/batch: 50/' noise.yaml > continuous.yaml
+good continuous "$rheo" train continuous.yaml -output b
+[ "$(grep -c 'warning.*cnf.c2ot.condition is classes.*take continuous' continuous.err)" = 1 ] || fail "no warning of conditions that are no classes"
+for more in '-cnf_c2ot_condition continuous' '-target_condition class'; do
+  good continuous "$rheo" train continuous.yaml -output b $more
+  grep -q 'warning' continuous.err && fail "a warning of conditions with $more"
+done
 
 # Pairs of another bridge than the path's are no mistake, but said
 good bridge "$rheo" train noise.yaml -cnf_coupling sinkhorn -cnf_path sb -cnf_sigma 0.8 -cnf_sinkhorn_regularisation 2 -output b

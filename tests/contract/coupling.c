@@ -326,6 +326,13 @@ static void ConditionsThatCannotServeAreRejected(void **state)
   (void)state;
   Case *c = Start("c2ot", N, 0, "condition: classes");
   REJECTS(Pair(c, 1), "continuous");
+  char text[RHEO_ADVICE];
+  c->type->advise(c->config, &c->pairs, text);
+  assert_non_null(strstr(text, "take continuous"));
+  assert_true(strlen(text) < RHEO_ADVICE - 1);
+  memcpy(c->y + (N - 1) * C, c->y, C * sizeof(float));
+  c->type->advise(c->config, &c->pairs, text);
+  assert_string_equal(text, "");
   c->pairs.c = 0;
   c->pairs.y = NULL;
   REJECTS(Pair(c, 1), "take exact");

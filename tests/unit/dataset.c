@@ -30,6 +30,7 @@ static PetscErrorCode open_it(const char *section, RheoDeck *deck, RheoDataSet *
   *data = NULL;
   PetscCall(RheoDataSetCreate(*deck, "target", 0, 5, data));
   PetscCall(RheoDataSetRead(*data));
+  PetscCall(RheoDataSetCheckClasses(*data));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -99,6 +100,7 @@ static void mistakes(void **state)
       {"file: dataset.csv, condition_columns: [label, label]",
        "condition_columns: column 'label' is taken twice"},
       {"file: dataset.csv, columns: [a, b], condition_columns: [b]", "'b' is among the features too"},
+      {"toy: eight_gaussians, n: 8, condition: class", "no row to train on is of class"},
       {"file: absent.csv", "absent.csv"}};
   RheoDeck deck;
   RheoDataSet data;

@@ -10,6 +10,7 @@
 #include "../coupling_impl.h"
 #include "../kernels/assignment.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +96,23 @@ static PetscErrorCode PairClasses(const RheoPairs *pairs, int32_t *source)
                  "continuous, or a larger cnf.coupling_batch",
                  (long long)n);
   PetscFunctionReturn(RHEO_OK);
+}
+
+/* Fewer than TELLING rows do not tell, and pair with themselves; many rows of the training set do. */
+static void Advise(const void *config, const RheoPairs *pairs, char text[RHEO_ADVICE])
+{
+  const Config *c = config;
+
+  text[0] = 0;
+  if (c->condition != CLASSES || pairs->n < TELLING) return;
+  for (int64_t i = 0; i < pairs->n; i++)
+    for (int64_t j = 0; j < i; j++)
+      if (!memcmp(pairs->y + i * pairs->c, pairs->y + j * pairs->c, (size_t)pairs->c * sizeof(float))) return;
+  snprintf(
+      text, RHEO_ADVICE,
+      "cnf.c2ot.condition is classes, but the first %lld rows to train on are of as many classes: pairs stay "
+      "as they are drawn, as of cnf.coupling independent; take continuous",
+      (long long)pairs->n);
 }
 
 /* ---- Continuous conditions ---- */
@@ -186,4 +204,5 @@ const RheoCouplingType RheoCouplingType_C2ot = {
     .couples = 1,
     .needs_condition = 1,
     .pair = Pair,
+    .advise = Advise,
 };
