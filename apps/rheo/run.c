@@ -92,7 +92,8 @@ static PetscErrorCode CheckArguments(Run *run)
 PetscErrorCode RunOpen(Run *run)
 {
   const RheoSection *section;
-  int n;
+  const RheoDependency *dependency;
+  int n, m;
 
   PetscFunctionBeginUser;
   PetscCall(RheoDeckCreate(run->comm, &run->deck));
@@ -113,6 +114,8 @@ PetscErrorCode RunOpen(Run *run)
   if (run->is_file && !strcmp(run->kind, "model")) PetscCall(CheckArguments(run));
   PetscCall(RheoDeckRead(run->deck, "", RunKeys, &run->config));
   RheoLogSetLevel((RheoLogLevel)run->config.log);
+  PetscCall(RheoCnfGetDependencies(&m, &dependency));
+  if (VerbShows(run->verb, "cnf")) PetscCall(RheoDeckAdvise(run->deck, n, section, m, dependency));
   PetscCall(ChooseOutput(run));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -66,6 +66,13 @@ typedef struct {
   const char *summary;
 } RheoSection;
 
+/* A key, or a section, that means something with some values of another key only. */
+typedef struct {
+  const char *key;    /* "cnf.times_power" or "cnf.sinkhorn" */
+  const char *of;     /* "cnf.times" */
+  const char *values; /* those: "power"; "a|b"; "!a|b": all but those */
+} RheoDependency;
+
 /* Collective on comm; the deck is the same on all ranks. */
 PetscErrorCode RheoDeckCreate(MPI_Comm comm, RheoDeck *deck);
 PetscErrorCode RheoDeckDestroy(RheoDeck *deck);
@@ -112,6 +119,11 @@ PetscErrorCode RheoDeckCheck(RheoDeck deck, int n, const RheoSection *sections);
 /* The mistake in the value of a key that only the reader can see ("lower must be below upper"). Prints deck, line, key,
  * value, then the text. Returns RHEO_ERR_INPUT; use as `PetscCall(RheoDeckReject(...))`. Collective. */
 PetscErrorCode RheoDeckReject(RheoDeck deck, const char *key, const char *format, ...);
+/* Warns of keys that the deck or the command line gives and that have no effect, by m dependencies; n sections as in
+ * RheoDeckCheck, for defaults. Collective. */
+PetscErrorCode RheoDeckAdvise(RheoDeck deck, int n, const RheoSection *sections, int m,
+                              const RheoDependency *dependencies);
+
 /* The key ("train.batch") of the i-th argument of the command line, from 0; NULL past the last, and "" of an option of PETSc. Not
  * collective. */
 const char *RheoDeckArgumentKey(RheoDeck deck, int i);

@@ -1,5 +1,6 @@
 /* The whole deck against the schema, and what to say to a key that is not in it. */
 #include "deck_impl.h"
+#include "log.h"
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -183,6 +184,51 @@ PetscErrorCode RheoDeckCheck(RheoDeck deck, int n, const RheoSection *sections)
     if (deck->arguments[i].merged) continue;
     Suggest(deck, n, sections, deck->arguments[i].name, PETSC_TRUE, text, sizeof text);
     RheoInputError(deck->comm, "command line: -%s: unknown key%s", deck->arguments[i].name, text);
+  }
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* Whether value is in "a|b". */
+static PetscBool IsOneOf(const char *value, const char *values)
+{
+  const size_t n = strlen(value);
+  for (;; values++) {
+    if (!strncmp(values, value, n) && (values[n] == '|' || !values[n])) return PETSC_TRUE;
+    values = strchr(values, '|');
+    if (!values) return PETSC_FALSE;
+  }
+}
+
+static const char *ValueOf(RheoDeck deck, int n, const RheoSection *sections, const char *path)
+{
+  const DeckNode *node = DeckNodeFind(&deck->root, path);
+  const RheoKey *key = FindKey(n, sections, path);
+  if (node && node->n == 1) return node->values[0];
+  return key && key->fallback ? key->fallback : "";
+}
+
+static PetscBool IsOrIsBelow(const char *path, const char *key)
+{
+  const size_t n = strlen(key);
+  return (PetscBool)(!strncmp(path, key, n) && (!path[n] || path[n] == '.'));
+}
+
+PetscErrorCode RheoDeckAdvise(RheoDeck deck, int n, const RheoSection *sections, int m,
+                              const RheoDependency *dependencies)
+{
+  char where[512];
+  PetscFunctionBeginUser;
+  for (const DeckNode *node = DeckNodeNext(&deck->root); node; node = DeckNodeNext(node)) {
+    for (int i = 0; i < m && node->kind != DECK_MAP; ++i) {
+      const RheoDependency *c = &dependencies[i];
+      const char *value = ValueOf(deck, n, sections, c->of);
+      if (!IsOrIsBelow(node->path, c->key) ||
+          IsOneOf(value, c->values + (*c->values == '!')) != (*c->values == '!'))
+        continue;
+      DeckWhere(node, where, sizeof where);
+      RheoLog(deck->comm, RHEO_LOG_WARNING, "%s: has no effect with %s = %s", where, c->of, value);
+      break;
+    }
   }
   PetscFunctionReturn(RHEO_OK);
 }

@@ -46,6 +46,9 @@ typedef struct {
 } RheoCnfConfig;
 extern const RheoKey RheoCnfKeys[];
 
+/* Which of its keys mean something with which others. Not collective. */
+PetscErrorCode RheoCnfGetDependencies(int *n, const RheoDependency **dependencies);
+
 /* Life cycle. Create, SetFromDeck (section prefix, usually "cnf"), SetSizes, SetUp. Collective on the deck's communicator. */
 PetscErrorCode RheoCnfCreate(RheoCnf *cnf);
 PetscErrorCode RheoCnfDestroy(RheoCnf *cnf);

@@ -171,3 +171,37 @@ PetscErrorCode RheoCnfGetSections(int *n, const RheoSection **sections)
   *sections = all;
   PetscFunctionReturn(RHEO_OK);
 }
+
+PetscErrorCode RheoCnfGetDependencies(int *n, const RheoDependency **dependencies)
+{
+  static const RheoDependency fixed[] = {
+      {"cnf.net", "cnf.velocity", "!affine"},
+      {"cnf.frequencies", "cnf.time", "!raw"},
+      {"cnf.likelihood", "cnf.objective", "cnf_nll"},
+      {"cnf.path", "cnf.objective", "!cnf_nll"},
+      {"cnf.sigma", "cnf.objective", "!cnf_nll"},
+      {"cnf.coupling", "cnf.objective", "!cnf_nll"},
+      {"cnf.coupling_batch", "cnf.coupling", "!independent"},
+      {"cnf.times", "cnf.objective", "!cnf_nll"},
+      {"cnf.times_draw", "cnf.objective", "!cnf_nll"},
+      {"cnf.times_power", "cnf.times", "power"},
+      {"cnf.times_mean", "cnf.times", "logit_normal"},
+      {"cnf.times_sd", "cnf.times", "logit_normal"},
+      {"cnf.contrast", "cnf.objective", "contrastive_fm"},
+      {"cnf.likelihood.probes", "cnf.likelihood.divergence", "!exact"},
+      {"cnf.likelihood.end_time_min", "cnf.likelihood.end_time", "learned"},
+      {"cnf.likelihood.end_time_max", "cnf.likelihood.end_time", "learned"},
+      {"cnf.likelihood.end_time_weight", "cnf.likelihood.end_time", "learned"},
+      {"cnf.likelihood.end_time_every", "cnf.likelihood.end_time", "learned"}};
+  enum { FIXED = sizeof fixed / sizeof *fixed };
+  static RheoDependency all[FIXED + 64];
+  PetscFunctionBeginUser;
+  memcpy(all, fixed, sizeof fixed);
+  *n = FIXED;
+  for (int i = 0; RheoCouplingTypes[i]; i++)
+    if (RheoCouplingTypes[i]->keys)
+      all[(*n)++] = (RheoDependency){join("cnf", RheoCouplingTypes[i]->name), "cnf.coupling",
+                                     RheoCouplingTypes[i]->name};
+  *dependencies = all;
+  PetscFunctionReturn(RHEO_OK);
+}

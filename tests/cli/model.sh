@@ -45,6 +45,26 @@ expect 'forgotten.yaml:[0-9]*: cnf: .*set estimator: fmpe' "$rheo" infer forgott
 good other "$rheo" train fmpe.yaml -estimator npe -flow_repeat 1 -data_file f/data.h5 -train_steps 2 -output other
 grep -q 'warning: the section cnf is not read: the estimator is npe' other.err || fail "no word of a section that is not read"
 
+# Keys without effect
+idle() { # WARNING KEYS...: of a training
+  local warning=$1
+  shift
+  good idle "$rheo" train noise.yaml -train_steps 1 -output idle "$@"
+  [ "$(grep -c 'has no effect' idle.err)" = 1 ] || fail "not one warning of $*"
+  grep -q "warning: command line: $warning" idle.err || fail "no warning of $*"
+}
+good plain "$rheo" train noise.yaml -train_steps 1 -output idle
+grep -q 'has no effect' plain.err && fail "a warning of a deck whose keys all have effects"
+idle '-cnf_times_power: has no effect with cnf.times = uniform' -cnf_times_power 2
+idle '-cnf_frequencies: has no effect with cnf.time = raw' -cnf_frequencies 4
+idle '-cnf_coupling_batch: has no effect with cnf.coupling = independent' -cnf_coupling_batch 200
+idle '-cnf_sinkhorn_most: has no effect with cnf.coupling = exact' -cnf_sinkhorn_most 9 -cnf_coupling exact
+idle '-cnf_likelihood_kinetic: has no effect with cnf.objective = cfm' -cnf_likelihood_kinetic 0.1
+idle '-cnf_path: has no effect with cnf.objective = cnf_nll' -cnf_path vp -cnf_objective cnf_nll
+idle '-cnf_likelihood_probes: has no effect with cnf.likelihood.divergence = exact' -cnf_likelihood_probes 2 -cnf_objective cnf_nll
+good learned "$rheo" train noise.yaml -train_steps 1 -output idle -cnf_objective cnf_nll -cnf_likelihood_end_time learned -cnf_likelihood_end_time_min 0.5
+grep -q 'has no effect' learned.err && fail "a warning of keys that have an effect"
+
 mean() { "$rheo" logprob f/model.h5 -points_values 0.1,0.1 -output p "$@" | grep mean_log_prob; }
 [ "$(mean)" = "$(mean -cnf_guidance 1)" ] || fail "guidance 1 changes a density"
 [ "$(mean)" != "$(mean -cnf_guidance 3)" ] || fail "guidance changes no density of a posterior"
