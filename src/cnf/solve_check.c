@@ -78,7 +78,34 @@ static const struct {
     {"ts_error_if_step_fails", "false", "samples that cannot be followed are counted"},
     {"ts_adapt_always_accept", "false",
      "no error of a step would be looked at; for fixed steps set cnf.solve.steps"},
+    {"ts_convergence_estimate", "false", "of a flow no exact solution is known"},
+    {"ts_rhs_jacobian_test_mult", "false", "a flow gives PETSc no Jacobian that could be tested"},
+    {"ts_rhs_jacobian_test_mult_transpose", "false", "a flow gives PETSc no Jacobian that could be tested"},
 };
+
+/* The others want a problem of second order, of parts or of implicit form, some without a look at what they get; pseudo has no
+ * time, and irk takes no dense Jacobian. */
+static const char *const types[] = {TSRK,      TSSSP,  TSEULER, TSBEULER, TSCN,   TSTHETA,
+                                    TSARKIMEX, TSROSW, TSBDF,   TSALPHA,  TSGLEE, TSGLLE};
+
+static PetscErrorCode CheckType(RheoDeck deck)
+{
+  enum { TYPES = sizeof types / sizeof *types };
+  char value[128], list[256] = "";
+  PetscBool given;
+
+  PetscFunctionBeginUser;
+  PetscCall(Given("ts_type", sizeof value, value, &given));
+  for (int i = 0; given && i < TYPES; i++) {
+    if (!strcmp(value, types[i])) PetscFunctionReturn(RHEO_OK);
+    strcat(strcat(list, i ? ", " : ""), types[i]);
+  }
+  const char *nearest = RheoNearest(value, TYPES, types);
+  if (given)
+    PetscCall(Reject(deck, "ts_type", "PETSc has nothing of this name that follows a flow%s%s%s (it has: %s)",
+                     nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "", list));
+  PetscFunctionReturn(RHEO_OK);
+}
 
 static PetscErrorCode CheckRefused(RheoDeck deck)
 {
@@ -359,6 +386,7 @@ PetscErrorCode SolveCheck(RheoDeck deck, const RheoSolveConfig *config)
     PetscCall(Reject(deck, "cnf.solve.steps", "must be at most cnf.solve.most, %lld, got %lld",
                      (long long)config->most, (long long)config->steps));
   PetscCall(CheckRefused(deck));
+  PetscCall(CheckType(deck));
   PetscCall(CheckNumbers(deck));
   PetscCall(OptionsTake(&options));
   PetscCall(TrySome(&options, 0, options.n, config, &trial, text));

@@ -36,6 +36,9 @@ option 'PETSc does not take this' ts_rk_type foo
 option 'PETSc does not take this' ts_adapt_type cfl
 option 'PETSc does not take this' ts_adapt_clip 5,10
 option 'no error estimate' ts_type euler
+option "follows a flow" ts_type alpha2
+option "follows a flow" ts_type eimex
+option "cannot be set" ts_rhs_jacobian_test_mult true
 option 'set cnf.solve.steps' ts_adapt_type none
 for bad in 'rtol: 0' 'rk_type: foo' 'adapt_clip: [5, 10]' 'max_time: 2'; do
   sed "s/^title:.*/ts: {$bad}/" noise.yaml > bad.yaml

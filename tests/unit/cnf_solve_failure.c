@@ -6,6 +6,7 @@
 #include "model.h"
 #include "solves.h"
 #include <math.h>
+#include <petscts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -217,7 +218,9 @@ static void options(void **state)
                "cannot be set: samples that cannot be followed are counted");
   RefuseOption("", "-ts_adapt_always_accept", "true", "cannot be set: no error of a step would be looked at");
   RefuseOption("", "-ts_rk_type", "foo", "PETSc does not take this (Unknown option foo");
-  RefuseOption("", "-ts_type", "foo", "PETSc does not take this (Unknown TS type: foo)");
+  RefuseOption("", "-ts_type", "cnn", "PETSc has nothing of this name that follows a flow; did you mean cn?");
+  RefuseOption("", "-ts_rhs_jacobian_test_mult", "1", "cannot be set");
+  RefuseOption("", "-ts_rhs_jacobian_test_mult_transpose", "", "cannot be set");
   RefuseOption("", "-ts_adapt_type", "foo", "PETSc does not take this");
   RefuseOption("", "-ts_adapt_type", "cfl", "PETSc does not take this");
   RefuseOption("", "-ts_adapt_clip", "5,10", "PETSc does not take this");
@@ -239,6 +242,41 @@ static void options(void **state)
 }
 
 /* Without the source's density, where that is not the field's to know: the same field from noise has just that more. */
+/* Each type that PETSc has follows a flow as well as tsit5 does, or is refused. */
+static void types(void **state)
+{
+  const char **name;
+  int n, refused = 0;
+  CnfModel m = Field(0.5, 1);
+  (void)state;
+  OK(TSInitializePackage());
+  OK(PetscFunctionListGet(TSList, &name, &n));
+  for (int i = 0; i < n; i++) {
+    const RheoSolveConfig config = SolveConfigOf("steps: 100, precision: double");
+    static double start[D * N];
+    RheoSolver solver;
+    OK(PetscOptionsSetValue(NULL, "-ts_type", name[i]));
+    RheoErrorSetQuiet(PETSC_TRUE);
+    const PetscErrorCode code = RheoSolverCreate(m.cnf, m.params, "cnf", &config, &solver);
+    RheoErrorSetQuiet(PETSC_FALSE);
+    if (code == RHEO_ERR_INPUT) {
+      refused++;
+      continue;
+    }
+    OK(code);
+    OK(RheoSolverSetValues(solver, m.single));
+    Fill();
+    memcpy(start, z, sizeof z);
+    free(Solve(solver, NULL));
+    for (int k = 0; k < D * N; k++) AssertNear(z[k], start[k] * exp(0.5), 1e-2 * fabs(start[k]));
+    OK(RheoSolverDestroy(&solver));
+  }
+  OK(PetscOptionsClearValue(NULL, "-ts_type"));
+  assert_true(n > 12 && refused >= 5);
+  RefuseOption("", "-ts_type", "alpha2", "PETSc has nothing of this name that follows a flow");
+  FinishCnf(&m);
+}
+
 static void source_of_data(void **state)
 {
   (void)state;
@@ -286,6 +324,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(some_rows),  cmocka_unit_test(later),          cmocka_unit_test(too_many_steps),
       cmocka_unit_test(no_step),    cmocka_unit_test(mistakes),       cmocka_unit_test(rejected_steps),
       cmocka_unit_test(normalised), cmocka_unit_test(source_of_data), cmocka_unit_test(options),
+      cmocka_unit_test(types),
   };
   return RUN_TESTS(argc, argv, tests);
 }
