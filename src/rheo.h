@@ -15,6 +15,7 @@
 #include "cnf/assignment.h"
 #include "cnf/cnf.h"
 #include "cnf/dflow.h"
+#include "cnf/search_check.h"
 #include "flow/flow.h"
 #include "infer/c2st.h"
 #include "infer/calibration.h"

@@ -7,6 +7,7 @@ PetscErrorCode SteerRead(Run *run, RheoSteerConfig *config, PetscBool *steers)
   PetscBool has, says_what;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoSearchCheck(run->deck, PETSC_COMM_WORLD)); /* the maximum of a posterior is a search, too */
   PetscCall(RheoDeckRead(run->deck, "dflow", RheoDFlowKeys, config));
   PetscCall(RheoDeckHas(run->deck, "dflow", &has));
   PetscCall(RheoDeckHas(run->deck, "dflow.fix", &says_what));

@@ -1,5 +1,6 @@
 /* The maximum of a posterior. */
 #include "../base/event.h"
+#include "../cnf/search_check.h"
 #include "posterior_impl.h"
 #include <math.h>
 #include <petsctao.h>
@@ -156,6 +157,7 @@ PetscErrorCode RheoPosteriorMap(RheoPosterior p, const double *x, uint64_t seed,
   double *starts, top = -INFINITY;
 
   PetscFunctionBeginUser;
+  PetscCall(RheoSearchCheck(NULL, p->comm));
   PetscCall(RheoEventBegin(RHEO_EVENT_MAP));
   PetscCall(PetscMalloc3(n * p->d, &starts, p->d, &m.lower, p->d, &m.upper));
   PetscCall(Starts(p, x, seed, n, starts, m.lower, m.upper)); /* looks at x, too */

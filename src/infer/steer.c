@@ -3,6 +3,7 @@
 #include "../base/log.h"
 #include "../base/reduce.h"
 #include "../base/stop.h"
+#include "../cnf/search_check.h"
 #include "steer_impl.h"
 #include <math.h>
 
@@ -43,6 +44,7 @@ PetscErrorCode SteerCreate(RheoDeck deck, RheoDensity q, const RheoSolveConfig *
     own.prior = 0;
     own.bound = own.bound > 0 ? PetscMin(own.bound, 1) : 1;
   }
+  PetscCall(RheoSearchCheck(deck, PETSC_COMM_SELF));
   PetscCall(
       RheoDFlowCreate(cnf, RheoDensityParams(q), RheoDensityScope(q), RheoDensityValues(q), &own, 1, dflow));
   PetscFunctionReturn(RHEO_OK);

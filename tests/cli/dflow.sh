@@ -58,6 +58,8 @@ expect 'dflow_fix.*NAME = VALUE' "$rheo" sample m/model.h5 -dflow_fix "x1" -outp
 expect 'dflow.fix.*missing' "$rheo" sample m/model.h5 -dflow_sd 0.1 -output bad
 expect 'dflow_sd' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -dflow_sd 0 -output bad
 expect 'dflow_prior' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -dflow_prior -1 -output bad
+expect 'command line: -tao_type = nls: .*gradients only' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -tao_type nls -output bad
+expect 'command line: -tao_ls_type = foo: PETSc does not take this' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -tao_ls_type foo -output bad
 expect 'dflow.*fix' "$rheo" sample m/model.h5 -dflow_fixed "x1 = 1" -output bad
 sed 's/^cnf:.*/flow: {repeat: 1, net: {hidden: 8}}/; s/steps: 2500/steps: 5/' moons.yaml > flow.yaml
 good flow "$rheo" train flow.yaml -output f -plot_figures no
@@ -96,6 +98,7 @@ for most in 6 8 9 10 11 12 13 14 16 20; do
 done
 [ -n "$unsteered" ] || fail "no run steered some samples only"
 [ "$(sed -n 's/^failed: //p' lost.out)" -ge "${unsteered:-31}" ] || fail "$unsteered samples were not steered, and yet are samples"
+expect 'command line: -tao_max_it = abc: PETSc does not take this' "$rheo" sample g/model.h5 -tao_max_it abc -output bad
 expect "there is no 'nobody'" "$rheo" sample g/model.h5 -dflow_fix "nobody = 0.5" -output bad
 
 [ $failed -eq 0 ] && echo "steered samples do what their users rely on"

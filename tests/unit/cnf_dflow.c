@@ -2,8 +2,10 @@
  * that cannot be solved. */
 #include "check.h"
 #include "cnf/dflow.h"
+#include "cnf/search_check.h"
 #include "cnf_case.h"
 #include <math.h>
+#include <petsctao.h>
 #include <string.h>
 
 enum { D = 2 };
@@ -163,9 +165,58 @@ static void TestFailure(void **state)
   CnfCaseDestroy(&c);
 }
 
+/* Each type that TAO has finds the minimum, or is refused. */
+static void TestTypes(void **state)
+{
+  const char **name;
+  int n, refused = 0;
+  CnfCase c;
+  (void)state;
+  CnfCaseCreate(net, D, 0, 4, &c);
+  OK(TaoInitializePackage());
+  OK(PetscFunctionListGet(TaoList, &name, &n));
+  for (int i = 0; i < n; i++) {
+    Target target = {{0.3, -0.2}, {1, 1}};
+    RheoDFlowConfig config = Config();
+    double source[D] = {0.5, 0.5};
+    RheoDFlowReport report;
+    config.iterations = 500;
+    OK(PetscOptionsSetValue(NULL, "-tao_type", name[i]));
+    RheoErrorSetQuiet(PETSC_TRUE);
+    const PetscErrorCode code = RheoSearchCheck(NULL, PETSC_COMM_SELF);
+    RheoErrorSetQuiet(PETSC_FALSE);
+    refused += code == RHEO_ERR_INPUT;
+    if (code == RHEO_ERR_INPUT) continue;
+    OK(code);
+    OK(Minimise(&c, &config, 1, NULL, &target, source, NULL, &report));
+    assert_int_equal(report.status, RHEO_SOLVE_DONE);
+    assert_true(report.cost_end < 1e-6);
+  }
+  assert_true(refused > 10 && n - refused >= 7);
+  OK(PetscOptionsClearValue(NULL, "-tao_type"));
+  CnfCaseDestroy(&c);
+}
+
+static void RefuseOption(const char *option, const char *value, const char *message)
+{
+  OK(PetscOptionsSetValue(NULL, option, value));
+  REJECTS(RheoSearchCheck(NULL, PETSC_COMM_SELF), message);
+  OK(PetscOptionsClearValue(NULL, option));
+}
+
+static void TestOptions(void **state)
+{
+  (void)state;
+  RefuseOption("-tao_type", "bnls", "-tao_type: PETSc has nothing of this name that needs gradients only");
+  RefuseOption("-tao_ls_type", "foo", "-tao_ls_type: PETSc does not take this");
+  RefuseOption("-tao_max_it", "abc", "-tao_max_it: PETSc does not take this");
+  OK(RheoSearchCheck(NULL, PETSC_COMM_SELF));
+}
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(TestAffine), cmocka_unit_test(TestPartOfAPoint),
-                                     cmocka_unit_test(TestBounds), cmocka_unit_test(TestFailure)};
+                                     cmocka_unit_test(TestBounds), cmocka_unit_test(TestFailure),
+                                     cmocka_unit_test(TestTypes),  cmocka_unit_test(TestOptions)};
   return RUN_TESTS(argc, argv, tests);
 }
