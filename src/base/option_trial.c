@@ -172,3 +172,20 @@ PetscErrorCode RheoOptionsTry(RheoDeck deck, MPI_Comm comm, const char *const *f
                                alone[0] ? "" : " beside the other options", alone[0] ? alone : complaint));
   PetscFunctionReturn(RHEO_OK);
 }
+
+PetscErrorCode RheoOptionOther(const char *family, int n, const char *const *known, size_t size, char *name)
+{
+  const char *const families[] = {family, NULL};
+  Options options;
+
+  PetscFunctionBeginUser;
+  name[0] = 0;
+  PetscCall(OptionsTake(families, &options));
+  for (int i = 0; i < options.n && !name[0]; i++) {
+    int k = 0;
+    while (k < n && strcmp(options.name[i] + 1, known[k])) k++;
+    if (k == n) snprintf(name, size, "%s", options.name[i] + 1);
+  }
+  PetscCall(OptionsFree(&options));
+  PetscFunctionReturn(RHEO_OK);
+}

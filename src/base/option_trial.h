@@ -14,6 +14,10 @@ PetscErrorCode RheoOptionGiven(const char *name, size_t size, char *value, Petsc
  * mistake is RHEO_ERR_INPUT on comm. Collective on the deck. */
 PetscErrorCode RheoOptionReject(RheoDeck deck, MPI_Comm comm, const char *key, const char *format, ...);
 
+/* name: the first option that is given of a family ("-ts_"), is none of known (n) ("ts_rtol") and does more than print or keep;
+ * "" where there is none. Not collective. */
+PetscErrorCode RheoOptionOther(const char *family, int n, const char *const *known, size_t size, char *name);
+
 /* trial is called with the options of these families ("-ts_", "-snes_", ...; NULL ends the list) and no others, and what it
  * makes of errors is found here: an option that it fails with is rejected, or the first of the first family where none fails
  * alone. What only prints or keeps is left out. Collective on the deck. */

@@ -1,11 +1,14 @@
 /* Searches for sources, row by row, shared out over the ranks. */
 #include "../base/event.h"
 #include "../base/log.h"
+#include "../base/option_trial.h"
 #include "../base/reduce.h"
 #include "../base/stop.h"
 #include "../cnf/search_check.h"
 #include "steer_impl.h"
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 const RheoKey RheoDFlowKeys[] = {
     {"fix", RHEO_KEY_STRINGS, offsetof(RheoSteerConfig, fix), NULL, NULL,
@@ -23,6 +26,31 @@ const RheoKey RheoDFlowKeys[] = {
     {"tolerance", RHEO_KEY_REAL, offsetof(RheoSteerConfig, tolerance), "1e-3", "(0, inf)",
      "of the gradient's norm: about how far from the best the source may be"},
     {0}};
+
+/* Samples are followed by PETSc's TS with all of its options, searches by an adjoint that knows of few: what it does not know would
+ * steer other samples than are drawn. */
+static PetscErrorCode HearOptions(RheoDeck deck, RheoSolveConfig *solve)
+{
+  static const char *const heard[] = {"ts_rtol", "ts_atol", "ts_max_steps", "ts_rk_type", "ts_type"};
+  char name[128], value[128];
+  PetscBool given;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoOptionOther("-ts_", 5, heard, sizeof name, name));
+  PetscCall(RheoOptionGiven("ts_type", sizeof value, value, &given));
+  if (given && strcmp(value, "rk")) snprintf(name, sizeof name, "ts_type");
+  if (name[0])
+    PetscCall(RheoOptionReject(deck, PETSC_COMM_SELF, name,
+                               "is not for steered samples, whose searches it would not reach; see "
+                               "cnf.solve.scheme, steps, rtol and atol"));
+  PetscCall(RheoOptionGiven("ts_rk_type", sizeof value, value, &given));
+  if (given) solve->scheme = RheoIntern(value);
+  PetscCall(RheoOptionGiven("ts_max_steps", sizeof value, value, &given));
+  if (given) solve->most = (int64_t)strtod(value, NULL);
+  PetscCall(PetscOptionsGetReal(NULL, NULL, "-ts_rtol", &solve->rtol, NULL));
+  PetscCall(PetscOptionsGetReal(NULL, NULL, "-ts_atol", &solve->atol, NULL));
+  PetscFunctionReturn(RHEO_OK);
+}
 
 PetscErrorCode SteerCreate(RheoDeck deck, RheoDensity q, const RheoSolveConfig *solve,
                            const RheoSteerConfig *config, RheoDFlow *dflow)
@@ -45,6 +73,7 @@ PetscErrorCode SteerCreate(RheoDeck deck, RheoDensity q, const RheoSolveConfig *
     own.bound = own.bound > 0 ? PetscMin(own.bound, 1) : 1;
   }
   PetscCall(RheoSearchCheck(deck, PETSC_COMM_SELF));
+  PetscCall(HearOptions(deck, &own.solve));
   PetscCall(
       RheoDFlowCreate(cnf, RheoDensityParams(q), RheoDensityScope(q), RheoDensityValues(q), &own, 1, dflow));
   PetscFunctionReturn(RHEO_OK);

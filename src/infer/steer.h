@@ -43,7 +43,7 @@ typedef struct {
 } RheoSteerReport;
 
 /* source (n, D): where samples start that fulfil cost, or with cost NULL what config->fix says; in place of rows->source, too. x
- * (n, D): what the flow makes of it, as RheoTransportSample does within the solver's tolerance, NaN where that failed; cost_after
+ * (n, D): what RheoTransportSample makes of it, NaN where that failed or nothing was found; cost_after
  * (n), likewise; each may be NULL. A discrete flow, a source that is data with a prior, names that there are not, values that are
  * no numbers are RHEO_ERR_INPUT. Collective; cost is called by the rank that has the row. */
 PetscErrorCode RheoTransportSteer(RheoTransport transport, const RheoTransportRows *rows,

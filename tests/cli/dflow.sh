@@ -58,6 +58,12 @@ expect 'dflow_fix.*NAME = VALUE' "$rheo" sample m/model.h5 -dflow_fix "x1" -outp
 expect 'dflow.fix.*missing' "$rheo" sample m/model.h5 -dflow_sd 0.1 -output bad
 expect 'dflow_sd' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -dflow_sd 0 -output bad
 expect 'dflow_prior' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -dflow_prior -1 -output bad
+# Searches solve as samples are solved
+good coarse "$rheo" sample m/model.h5 -sample_n 10 -dflow_fix "x1 = 0.8" -dflow_sd 0.001 -cnf_solve_steps 2 -ts_rk_type euler -output e
+between coarse.out x1 mean 0.798 0.802
+between coarse.out dflow misfit_after 0 0.1
+expect 'command line: -ts_adapt_safety = 0.5: .*not for steered samples.*cnf.solve' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -ts_adapt_safety 0.5 -output bad
+expect 'command line: -ts_type = bdf: .*not for steered samples' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -ts_type bdf -output bad
 expect 'command line: -tao_type = nls: .*gradients only' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -tao_type nls -output bad
 expect 'command line: -tao_ls_type = foo: PETSc does not take this' "$rheo" sample m/model.h5 -dflow_fix "x1 = 1" -tao_ls_type foo -output bad
 expect 'dflow.*fix' "$rheo" sample m/model.h5 -dflow_fixed "x1 = 1" -output bad

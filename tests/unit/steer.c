@@ -93,6 +93,9 @@ static void exact_minimum(void **state)
     config.around = around;
     OK(RheoTransportSteer(t, &rows, &config, Own, &calls, found, x, cost, &report));
     assert_true(report.n_failed == 0 && report.n_unconverged == 0 && report.after < report.before);
+    double again[N * D]; /* what is told is about the samples that this source has */
+    OK(RheoTransportSample(t, &(RheoTransportRows){N, found, NULL, 1, 0}, NULL, again, NULL, NULL));
+    assert_memory_equal(again, x, sizeof x);
     for (int i = 0; i < N; i++) {
       const double *from = source + i * D, zero[D] = {0};
       const double *centre = around == RHEO_STEER_ZERO ? zero : from;
