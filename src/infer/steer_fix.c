@@ -1,4 +1,5 @@
 /* What is to be fixed: "x1 = 0.8", "2 a - b = 1", read into factors of the features, and the cost of missing it. */
+#include "../base/log.h"
 #include "steer_impl.h"
 #include <ctype.h>
 #include <math.h>
@@ -105,6 +106,35 @@ static PetscErrorCode ReadFix(RheoDeck deck, const char *text, int d, const char
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* Values that are drawn and a prior that pulls leave out by a few sd; what misses by more is not fulfilled. */
+static const double FAR = 5;
+
+/* Whether equation j is a multiple of i, but for its value. */
+static PetscBool Contradicts(const SteerFix *fix, int i, int j)
+{
+  const double *a = fix->factor + i * fix->d, *b = fix->factor + j * fix->d;
+  double aa = 0, ab = 0, bb = 0;
+  for (int k = 0; k < fix->d; k++) {
+    aa += a[k] * a[k];
+    ab += a[k] * b[k];
+    bb += b[k] * b[k];
+  }
+  if (ab * ab < (1 - 1e-12) * aa * bb) return PETSC_FALSE;
+  const double by = ab / aa;
+  return (PetscBool)(fabs(by * fix->value[i] - fix->value[j]) > FAR * hypot(by * fix->sd[i], fix->sd[j]));
+}
+
+static PetscErrorCode CheckTogether(RheoDeck deck, const RheoSteerConfig *config, const SteerFix *fix)
+{
+  PetscFunctionBeginUser;
+  for (int j = 1; j < fix->n; j++)
+    for (int i = 0; i < j; i++)
+      if (Contradicts(fix, i, j))
+        PetscCall(RheoDeckReject(deck, "dflow.fix", "'%s' and '%s' contradict each other (sd %g and %g)",
+                                 config->fix.v[i], config->fix.v[j], fix->sd[i], fix->sd[j]));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 PetscErrorCode SteerFixCreate(RheoDeck deck, const RheoSteerConfig *config, int d, const char *const *name,
                               const double *scale, SteerFix *fix)
 {
@@ -129,6 +159,7 @@ PetscErrorCode SteerFixCreate(RheoDeck deck, const RheoSteerConfig *config, int 
           RheoDeckReject(deck, "dflow.fix", "'%s': nothing is left of the left side", config->fix.v[i]));
     fix->sd[i] = config->sd.n ? config->sd.v[config->sd.n > 1 ? i : 0] : 0.01 * spread;
   }
+  PetscCall(CheckTogether(deck, config, fix));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -137,6 +168,21 @@ PetscErrorCode SteerFixDestroy(SteerFix *fix)
   PetscFunctionBeginUser;
   PetscCall(PetscFree3(fix->factor, fix->value, fix->sd));
   PetscFunctionReturn(RHEO_OK);
+}
+
+void SteerFixWarn(MPI_Comm comm, const SteerFix *fix, int64_t n, const double *cost)
+{
+  int64_t far = 0, worst = 0;
+  for (int64_t i = 0; i < n; i++) {
+    if (!(cost[i] > 0.5 * FAR * FAR * fix->n)) continue;
+    if (!far++ || cost[i] > cost[worst]) worst = i;
+  }
+  if (far)
+    RheoLog(
+        comm, RHEO_LOG_WARNING,
+        "%lld of %lld samples do not fulfil dflow.fix: they miss by more than %g sd an equation; the worst, "
+        "number %lld, by %.3g",
+        (long long)far, (long long)n, FAR, (long long)worst, sqrt(2 * cost[worst] / fix->n));
 }
 
 PetscErrorCode SteerFixCost(void *data, int64_t row, const double *x, double *cost, double *dx)

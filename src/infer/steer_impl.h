@@ -16,6 +16,8 @@ typedef struct {
 PetscErrorCode SteerFixCreate(RheoDeck deck, const RheoSteerConfig *config, int d, const char *const *name,
                               const double *scale, SteerFix *fix);
 PetscErrorCode SteerFixDestroy(SteerFix *fix);
+/* One line where samples 0 .. n - 1 miss what they should fulfil by far more than sd; cost (n) as SteerFixCost says, on every rank. */
+void SteerFixWarn(MPI_Comm comm, const SteerFix *fix, int64_t n, const double *cost);
 PetscErrorCode SteerFixCost(void *fix, int64_t row, const double *x, double *cost, double *dx);
 
 /* ---- steer.c ---- */

@@ -69,17 +69,18 @@ PetscErrorCode RheoPosteriorSteer(RheoPosterior p, RheoDeck deck, const double *
   SteerFix fix = {0};
   RheoDFlow dflow = NULL;
   float *seen;
-  double *context, *source;
+  double *context, *source, *own_cost;
 
   PetscFunctionBeginUser;
   if (p->type->density != &RheoDensityType_Cnf)
     PetscCall(RheoDeckReject(deck, "dflow", "steers continuous estimators, %s is none", p->type->name));
   PetscCall(RheoDeckRead(deck, "cnf.solve", RheoSolveKeys, &solve));
-  PetscCall(PetscMalloc4(c, &seen, c, &context, n * d, &source, d, &of.theta));
+  PetscCall(PetscMalloc5(c, &seen, c, &context, n * d, &source, d, &of.theta, n, &own_cost));
   PetscCall(RheoPosteriorObserve(p, obs, seen));
   for (int k = 0; k < c; k++) context[k] = seen[k];
   PetscErrorCode code = cost ? RHEO_OK : FixOf(p, deck, config, seed, &fix);
   if (!cost) of.data = &fix;
+  if (!cost_after) cost_after = own_cost;
   if (!code) code = SteerCreate(deck, p->density, &solve, config, &dflow);
   if (!code) code = Starts(p, seed, n, source);
   const SteerProblem problem = {.n = n,
@@ -91,12 +92,13 @@ PetscErrorCode RheoPosteriorSteer(RheoPosterior p, RheoDeck deck, const double *
                                 .cost = CostOfScores,
                                 .data = &of};
   if (!code) code = SteerRun(p->comm, dflow, &problem, source, theta, cost_after, report);
+  if (!code && !cost) SteerFixWarn(p->comm, &fix, n, cost_after);
   for (int64_t i = 0; !code && i < n; i++)
     for (int k = 0; k < d; k++)
       if (isfinite(theta[i * d + k])) theta[i * d + k] = RheoPriorFromNormal(p->prior, k, theta[i * d + k]);
   PetscCall(SteerFixDestroy(&fix));
   PetscCall(RheoDFlowDestroy(&dflow));
-  PetscCall(PetscFree4(seen, context, source, of.theta));
+  PetscCall(PetscFree5(seen, context, source, of.theta, own_cost));
   PetscCall(code);
   PetscFunctionReturn(RHEO_OK);
 }

@@ -84,6 +84,7 @@ PetscErrorCode RheoTransportSteer(RheoTransport t, const RheoTransportRows *rows
                                 .data = cost ? data : &fix};
   if (!code) code = SteerRun(t->comm, dflow, &problem, source, NULL, cost_after, report);
   if (!code) code = Deliver(t, rows, source, &problem, x, cost_after, report);
+  if (!code && !cost) SteerFixWarn(t->comm, &fix, rows->n, cost_after);
   PetscCall(SteerFixDestroy(&fix));
   PetscCall(PetscFree3(context, own_x, own_cost));
   PetscCall(RheoDFlowDestroy(&dflow));

@@ -53,6 +53,11 @@ between exact.out x2 sd 0 0.001
 good listed "$rheo" info s1/samples.h5
 
 expect "dflow_fix.*there is no 'x3'.*x1, x2" "$rheo" sample m/model.h5 -dflow_fix "x3 = 1" -output bad
+expect "dflow_fix.*'x1 = 0.5' and '2 x1 = 1.8' contradict" "$rheo" sample m/model.h5 -dflow_fix "x1 = 0.5, 2 x1 = 1.8" -output bad
+good twice "$rheo" sample m/model.h5 -sample_n 5 -dflow_fix "x1 = 0.5, x1 = 0.51" -output e
+grep -q 'do not fulfil' *.err && fail "samples that fulfil what they should are warned of"
+good far "$rheo" sample m/model.h5 -sample_n 5 -dflow_fix "x1 = 0.5, x2 = 30" -output e
+[ "$(grep -c 'warning: 5 of 5 samples do not fulfil dflow.fix: .*; the worst, number [0-4], by [0-9]' far.err)" -eq 1 ] || fail "no warning: $(cat far.err)"
 expect 'dflow_fix.*not a number' "$rheo" sample m/model.h5 -dflow_fix "x1 = one" -output bad
 expect 'dflow_fix.*NAME = VALUE' "$rheo" sample m/model.h5 -dflow_fix "x1" -output bad
 expect 'dflow.fix.*missing' "$rheo" sample m/model.h5 -dflow_sd 0.1 -output bad
