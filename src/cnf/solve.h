@@ -69,7 +69,7 @@ typedef struct {
 
 /* source (n, D) -> x (n, D); log_prob (n) of x, or NULL. Rows that fail become NaN, the others are delivered; report (or
  * NULL) says how many and why, and one warning is logged. A group with a row that fails is cut in two, again and again;
- * where sixteen rows in a row have failed the rest of their group is given up with them. Densities where the source is
+ * where sixteen rows in a row have used up their steps the rest of their group is given up with them. Densities where the source is
  * data are RHEO_ERR_INPUT. */
 PetscErrorCode RheoSolverSample(RheoSolver solver, const RheoSolveRows *rows, const double *source, double *x,
                                 double *log_prob, RheoSolveReport *report);

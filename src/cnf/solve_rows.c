@@ -4,8 +4,8 @@
 #include "solve_impl.h"
 #include <math.h>
 
-/* Where a group fails it is cut in two until only the rows that cannot be followed are left. So many of them one after the
- * other, and the rest of their group is given up: they would all fail, slowly. */
+/* Where a group fails it is cut in two until only the rows that cannot be followed are left. So many of them that use up their
+ * steps, one after the other, and the rest of their group is given up: they would all fail, slowly. */
 enum { PATIENCE = 16 };
 
 static const char *const Reasons[] = {"", "the velocity is not finite", "no step meets the tolerance",
@@ -17,7 +17,8 @@ typedef struct {
   RheoSolveReport *report;
   RheoSolveStatus status; /* of the last attempt that failed */
   double t, dt;
-  int lost; /* rows that failed one after the other */
+  int lost;        /* rows that used up their steps one after the other */
+  int64_t untried; /* that were given up after these */
 } Group;
 
 /* ---- What the field needs to know of a group ---- */
@@ -158,6 +159,7 @@ static PetscErrorCode Follow(Group *group, int64_t a, int64_t b)
   PetscFunctionBeginUser;
   if (group->lost >= PATIENCE) {
     for (int64_t row = a; row < b; row++) Lose(group, row);
+    group->untried += b - a;
     PetscFunctionReturn(RHEO_OK);
   }
   PetscCall(Attempt(group, a, b, &status));
@@ -165,7 +167,7 @@ static PetscErrorCode Follow(Group *group, int64_t a, int64_t b)
     group->lost = 0;
   } else if (b - a == 1) {
     Lose(group, a);
-    group->lost++;
+    if (status == RHEO_SOLVE_STEPS) group->lost++;
   } else {
     PetscCall(Follow(group, a, (a + b) / 2));
     PetscCall(Follow(group, (a + b) / 2, b));
@@ -173,20 +175,25 @@ static PetscErrorCode Follow(Group *group, int64_t a, int64_t b)
   PetscFunctionReturn(RHEO_OK);
 }
 
-static PetscErrorCode Warn(const SolveCall *call, const RheoSolveReport *report)
+static PetscErrorCode Warn(const SolveCall *call, const RheoSolveReport *report, int64_t n_untried)
 {
   const uint64_t row = call->rows->index ? call->rows->index[report->failed] : (uint64_t)report->failed;
+  const uint64_t number = row & ((UINT64_C(1) << 40) - 1); /* rows of tests count from multiples of this */
   const char *limit = "";
+  char untried[96] = "";
   PetscBool given;
 
   PetscFunctionBeginUser;
   PetscCall(PetscOptionsHasName(NULL, NULL, "-ts_max_steps", &given));
   if (report->status == RHEO_SOLVE_STEPS) limit = given ? " -ts_max_steps" : " cnf.solve.most";
+  if (n_untried)
+    snprintf(untried, sizeof untried, "; %lld were not tried, after %d in a row had failed",
+             (long long)n_untried, PATIENCE);
   RheoLog(PETSC_COMM_SELF, RHEO_LOG_WARNING,
           "%lld of %lld samples could not be followed; the first is number %llu, where at t = %.6g (step "
-          "%.2g) %s%s",
-          (long long)report->n_failed, (long long)call->rows->n, (unsigned long long)row, report->t,
-          report->dt, Reasons[report->status], limit);
+          "%.2g) %s%s%s",
+          (long long)report->n_failed, (long long)call->rows->n, (unsigned long long)number, report->t,
+          report->dt, Reasons[report->status], limit, untried);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -195,6 +202,7 @@ PetscErrorCode SolveRowsRun(RheoSolver solver, const SolveCall *call, RheoSolveR
   const int parts = (call->log_det ? SOLVE_LOG_DET : 0) | (call->energy ? SOLVE_ENERGY : 0);
   const int64_t n = call->rows->n, group_size = solver->config.group;
   RheoSolveReport mine = {.failed = -1};
+  int64_t untried = 0;
 
   PetscFunctionBeginUser;
   PetscCall(SolveFieldCompile(solver, parts));
@@ -202,9 +210,10 @@ PetscErrorCode SolveRowsRun(RheoSolver solver, const SolveCall *call, RheoSolveR
   for (int64_t a = 0; a < n; a += group_size) {
     Group group = {.solver = solver, .call = call, .report = &mine};
     PetscCall(Follow(&group, a, PetscMin(n, a + group_size)));
+    untried += group.untried;
   }
   mine.evaluations = solver->evaluations;
-  if (mine.n_failed) PetscCall(Warn(call, &mine));
+  if (mine.n_failed) PetscCall(Warn(call, &mine, untried));
   if (report) *report = mine;
   PetscFunctionReturn(RHEO_OK);
 }

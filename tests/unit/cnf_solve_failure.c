@@ -87,6 +87,30 @@ static void some_rows(void **state)
   }
 }
 
+/* Many of them one after the other cost the rows behind them nothing. */
+static void many_rows(void **state)
+{
+  CnfModel m = Field(0.5, 1);
+  RheoSolver solver = SolverOf(&m, SolveConfigOf(""));
+  RheoSolveReport report;
+  uint64_t index[N];
+  (void)state;
+  Fill();
+  for (int i = 0; i < 20; i++) context[i] = 1e300;
+  for (int i = 0; i < N; i++) index[i] = (UINT64_C(1) << 40) + 3 + (uint64_t)i;
+  Capture capture = CaptureStart(STDERR_FILENO, 0);
+  OK(RheoSolverIntegrate(solver, &(RheoSolveRows){.n = N, .context = context, .index = index}, 0, 1, z,
+                         log_det, energy, &report));
+  char *log = CaptureEnd(&capture);
+  Expect(log, "20 of 100 samples could not be followed; the first is number 3, where");
+  assert_true(!strstr(log, "not tried"));
+  free(log);
+  assert_int_equal(report.n_failed, 20);
+  for (int i = 20; i < N; i++) assert_true(isfinite(z[D * i]));
+  OK(RheoSolverDestroy(&solver));
+  FinishCnf(&m);
+}
+
 /* exp(1000 t) leaves what can be computed with on the way; at zero it stays. */
 static void later(void **state)
 {
@@ -122,7 +146,7 @@ static void too_many_steps(void **state)
   assert_int_equal(report.failed, 0);
   assert_int_equal(report.status, RHEO_SOLVE_STEPS);
   assert_true(report.t > 0 && report.t < 1 && report.dt > 0);
-  Expect(log, "there are more steps than cnf.solve.most");
+  Expect(log, "there are more steps than cnf.solve.most; 68 were not tried, after 16 in a row had failed");
   free(log);
   OK(RheoSolverDestroy(&solver));
   FinishCnf(&m);
@@ -321,10 +345,10 @@ static void normalised(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(some_rows),  cmocka_unit_test(later),          cmocka_unit_test(too_many_steps),
-      cmocka_unit_test(no_step),    cmocka_unit_test(mistakes),       cmocka_unit_test(rejected_steps),
-      cmocka_unit_test(normalised), cmocka_unit_test(source_of_data), cmocka_unit_test(options),
-      cmocka_unit_test(types),
+      cmocka_unit_test(some_rows),      cmocka_unit_test(many_rows),  cmocka_unit_test(later),
+      cmocka_unit_test(too_many_steps), cmocka_unit_test(no_step),    cmocka_unit_test(mistakes),
+      cmocka_unit_test(rejected_steps), cmocka_unit_test(normalised), cmocka_unit_test(source_of_data),
+      cmocka_unit_test(options),        cmocka_unit_test(types),
   };
   return RUN_TESTS(argc, argv, tests);
 }
