@@ -14,6 +14,8 @@ void RheoInternFree(void);
 const char *RheoInternFails(void);
 
 void RheoErrorHandlerPush(void);
+/* Whether an error that was not quiet was raised here since then. */
+PetscBool RheoErrorHappened(void);
 RheoLogLevel RheoLogGetLevel(void);
 
 /* What RheoLibraryMessage tells of HDF5 comes through this. */

@@ -12,8 +12,9 @@
 static struct {
   char message[2048];
   PetscBool quiet;
-  PetscBool printed; /* this rank printed the last error */
-  PetscBool trail;   /* ... which was ours, and goes on printing the functions it comes up
+  PetscBool happened; /* an error that was not asked to be quiet */
+  PetscBool printed;  /* this rank printed the last error */
+  PetscBool trail;    /* ... which was ours, and goes on printing the functions it comes up
                       through */
 } error_state;
 
@@ -24,6 +25,10 @@ const char *RheoErrorMessage(void)
 PetscBool RheoErrorIsQuiet(void)
 {
   return error_state.quiet;
+}
+PetscBool RheoErrorHappened(void)
+{
+  return error_state.happened;
 }
 void RheoErrorSetQuiet(PetscBool quiet)
 {
@@ -139,6 +144,7 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
     if (iscntrl((unsigned char)*c)) *c = '?';
   error_state.printed = error_state.trail = PETSC_FALSE;
   if (error_state.quiet) return code;
+  error_state.happened = PETSC_TRUE;
   if (comm != MPI_COMM_NULL) {
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &size);
@@ -160,5 +166,6 @@ static PetscErrorCode Handler(MPI_Comm comm, int line, const char *function, con
 
 void RheoErrorHandlerPush(void)
 {
+  error_state.happened = PETSC_FALSE;
   PetscPushErrorHandler(Handler, NULL);
 }

@@ -19,16 +19,13 @@ PetscErrorCode RheoOptionGiven(const char *name, size_t size, char *value, Petsc
 PetscErrorCode RheoOptionReject(RheoDeck deck, MPI_Comm comm, const char *key, const char *format, ...)
 {
   const PetscBool option = (PetscBool)(!strncmp(key, "ts_", 3) || !strncmp(key, "tao_", 4));
-  char text[1024], value[8];
-  PetscBool given;
+  char text[1024];
   va_list arguments;
 
   PetscFunctionBeginUser;
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  if (option) /* or the end of the program calls it unused */
-    PetscCall(RheoOptionGiven(key, sizeof value, value, &given));
   RheoInputCheck(deck, comm, "%s%s: %s", option ? "-" : "", key, text);
   if (option) PetscCall(RheoDeckRejectOption(deck, key, "%s", text));
   PetscCall(RheoDeckReject(deck, key, "%s", text));

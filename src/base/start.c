@@ -137,7 +137,7 @@ static void WarnUnusedOptions(void)
 PetscErrorCode RheoFinalize(void)
 {
   if (--start.depth > 0) return RHEO_OK;
-  WarnUnusedOptions();
+  if (!RheoErrorHappened()) WarnUnusedOptions();
   RheoEventsForget();
   PetscErrorCode code = PetscPopErrorHandler();
   if (!code && start.started_petsc) code = PetscFinalize();

@@ -97,6 +97,8 @@ static const struct {
     {"ts_atol", "(0, inf)", 0, INFINITY},
     {"ts_dt", "(0, inf)", 0, INFINITY},
     {"ts_max_steps", "[1, inf)", 0, INFINITY},
+    {"ts_adapt_dt_min", "(0, 1)", 0, 1}, /* the way is as long as that */
+    {"ts_adapt_dt_max", "(0, inf)", 0, INFINITY},
 };
 
 static PetscErrorCode CheckNumbers(RheoDeck deck)
@@ -181,6 +183,8 @@ static PetscErrorCode TryOn(TS ts, Vec y, Trial *trial)
   trial->controlled = PETSC_FALSE;
   if (blind) PetscFunctionReturn(RHEO_OK);
   PetscCall(TSSetTolerances(ts, 1e-8, NULL, 1e-8, NULL));
+  PetscCall(TSGetAdapt(ts, &adapt));
+  PetscCall(TSAdaptSetStepLimits(adapt, 1e-20, 1));
   PetscCall(TSSetTimeStep(ts, 1));
   PetscCall(TSSetMaxTime(ts, 1));
   PetscCall(TSSetMaxSteps(ts, 1));
@@ -224,6 +228,11 @@ static PetscErrorCode CheckSteps(RheoDeck deck, const RheoSolveConfig *config, c
                                "'%s' has no error estimate to choose steps by; set cnf.solve.steps",
                                trial->scheme));
   PetscCall(RheoOptionGiven("ts_dt", sizeof value, value, &given));
+  if (given && config->steps)
+    PetscCall(
+        RheoOptionReject(deck, PETSC_COMM_SELF, "ts_dt",
+                         "cannot be set beside cnf.solve.steps, here %lld, which says how long steps are",
+                         (long long)config->steps));
   if (!trial->adaptive && !config->steps && !given)
     PetscCall(RheoOptionReject(deck, PETSC_COMM_SELF, "ts_adapt_type",
                                "chooses no steps; set cnf.solve.steps too"));

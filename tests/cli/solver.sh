@@ -29,6 +29,10 @@ expect "check_scheme = rk5: there is no scheme 'rk5'" "$rheo" check n/model.h5 -
 option() { expect "command line: -$2 = $3: .*$1" "$rheo" check n/model.h5 -$2 $3; }
 option 'must be .*(0, 1)' ts_rtol 0
 option 'must be .*(0, 1)' ts_rtol -1
+option 'must be .*(0, 1)' ts_adapt_dt_min 2
+expect 'command line: -ts_dt = 0.1: cannot be set beside cnf.solve.steps' "$rheo" sample n/model.h5 -ts_dt 0.1 -cnf_solve_steps 4
+expect 'cnf_solve_scheme = rk5: there is no' "$rheo" sample n/model.h5 -ts_max_reject 5 -cnf_solve_scheme rk5
+grep -q 'nothing in this run' err && fail "what a run did not come to is no unused option: $(cat err)"
 option 'cannot be set' ts_exact_final_time stepover
 option 'cannot be set' ts_max_time 2
 option 'cannot be set' ts_init_time 0.5

@@ -221,10 +221,10 @@ static void RefuseOption(const char *text, const char *option, const char *value
  * others. */
 static void options(void **state)
 {
-  static const char *const good[][2] = {{"-ts_rtol", "1e-3"},        {"-ts_exact_final_time", "matchstep"},
-                                        {"-ts_adapt_type", "dsp"},   {"-ts_rk_type", "3bs"},
-                                        {"-ts_adapt_clip", "0.2,5"}, {"-ts_adapt_always_accept", "false"},
-                                        {"-ts_max_steps", "500"},    {"-ts_type", "bdf"}};
+  static const char *const good[][2] = {
+      {"-ts_rtol", "1e-3"},     {"-ts_exact_final_time", "matchstep"}, {"-ts_adapt_type", "dsp"},
+      {"-ts_rk_type", "3bs"},   {"-ts_adapt_clip", "0.2,5"},           {"-ts_adapt_always_accept", "false"},
+      {"-ts_max_steps", "500"}, {"-ts_adapt_dt_min", "0.95"},          {"-ts_type", "bdf"}};
   static const char ends[] = "cannot be set: every solve ends where it has to";
   (void)state;
   const char *const zero[] = {"0", "-1", "nan", "x", "", "inf"};
@@ -234,6 +234,8 @@ static void options(void **state)
     RefuseOption("steps: 4", "-ts_dt", zero[k], "must be a number in (0, inf)");
     RefuseOption("", "-ts_max_steps", zero[k], "must be a number in [1, inf)");
   }
+  RefuseOption("", "-ts_adapt_dt_min", "2", "must be a number in (0, 1)");
+  RefuseOption("steps: 4", "-ts_dt", "0.1", "cannot be set beside cnf.solve.steps, here 4");
   RefuseOption("", "-ts_exact_final_time", "stepover", "cannot be set: the last step has to end at t = 1");
   RefuseOption("", "-ts_exact_final_time", "interpolate", "cannot be set: the last step has to end at t = 1");
   RefuseOption("", "-ts_max_time", "2", ends);
