@@ -3,7 +3,7 @@
  * Checkpointing: N fixed steps are cut into as many segments as there may be checkpoints, and only the state at each
  * one's start is kept. The last is solved on tape at once; going back, each earlier one is solved a second time, on
  * tape, from its start. The steps are the same numbers both times, so that the gradient is the same too. With K
- * checkpoints of N steps of s stages K + (s + 1) N/K states are in memory rather than (s + 1) N, for at most one more
+ * checkpoints of N steps of s stages K + (s + 1) N/K states (2 K where a step starts with the last rate of the one before) are in memory rather than (s + 1) N, for at most one more
  * forward solve. */
 #include "adjoint_impl.h"
 #include <math.h>
@@ -48,9 +48,13 @@ PetscErrorCode RheoAdjointCreate(RheoCnf cnf, RheoParams params, const char *sco
   if (config->checkpoints > 0) {
     adjoint->n_segments = PetscMin(config->checkpoints, config->solve.steps);
     PetscCall(PetscMalloc1((size_t)adjoint->n_segments * adjoint->n_state, &adjoint->checkpoint));
+    if (adjoint->first_same_as_last)
+      PetscCall(PetscMalloc2((size_t)adjoint->n_segments * adjoint->n_state, &adjoint->checkpoint_rate,
+                             adjoint->n_state, &adjoint->rate));
   } else {
     adjoint->n_segments = 1;
   }
+  PetscCall(PetscCalloc1((size_t)adjoint->n_segments + 1, &adjoint->begin));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -61,6 +65,8 @@ PetscErrorCode RheoAdjointDestroy(RheoAdjoint *adjoint)
   PetscCall(RheoAdjointStepsDestroy(*adjoint));
   PetscCall(RheoAdjointFieldDestroy(&(*adjoint)->field));
   PetscCall(PetscFree((*adjoint)->checkpoint));
+  PetscCall(PetscFree2((*adjoint)->checkpoint_rate, (*adjoint)->rate));
+  PetscCall(PetscFree((*adjoint)->begin));
   PetscCall(PetscFree((*adjoint)->dcontext));
   PetscCall(PetscFree4((*adjoint)->integrals, (*adjoint)->dintegrals, (*adjoint)->rates, (*adjoint)->none));
   PetscCall(PetscFree(*adjoint));
@@ -107,6 +113,9 @@ static PetscErrorCode KeepState(RheoAdjoint adjoint, int64_t i)
   PetscCall(VecGetArrayRead(adjoint->state, &x));
   memcpy(adjoint->checkpoint + (size_t)i * adjoint->n_state, x, adjoint->n_state * sizeof *x);
   PetscCall(VecRestoreArrayRead(adjoint->state, &x));
+  if (adjoint->rate && i > 0)
+    memcpy(adjoint->checkpoint_rate + (size_t)i * adjoint->n_state, adjoint->rate,
+           adjoint->n_state * sizeof *x);
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -118,6 +127,9 @@ static PetscErrorCode ReturnState(RheoAdjoint adjoint, int64_t i)
   PetscCall(VecGetArrayWrite(adjoint->state, &x));
   memcpy(x, adjoint->checkpoint + (size_t)i * adjoint->n_state, adjoint->n_state * sizeof *x);
   PetscCall(VecRestoreArrayWrite(adjoint->state, &x));
+  if (adjoint->rate && i > 0)
+    memcpy(adjoint->rate, adjoint->checkpoint_rate + (size_t)i * adjoint->n_state,
+           adjoint->n_state * sizeof *x);
   PetscFunctionReturn(RHEO_OK);
 }
 

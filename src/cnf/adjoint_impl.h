@@ -56,11 +56,12 @@ void RheoAdjointFieldPull(RheoAdjointField *field, double sign, double t, const 
  * Where steps are adaptive the state is z and the integrals, so that errors of both count; where they are fixed it is z
  * alone, and the integrals are summed beside it with the weights of the scheme, on the way there or on the way back. */
 typedef struct {
-  double sign, t0; /* t = t0 + sign s for the solver's own time s, which always grows */
-  int stage;       /* of a step: which comes next, on the way there; how many are left, on the way back */
-  int64_t steps;   /* on the way there: left to go, of fixed ones */
-  PetscBool sum;   /* whether integrals are being summed; fixed steps */
-  Vec state;       /* of the stage that TSAdjoint looks at; borrowed between its two callbacks */
+  double sign, t0;  /* t = t0 + sign s for the solver's own time s, which always grows */
+  int stage;        /* of a step: which comes next, on the way there; how many are left, on the way back */
+  int64_t steps;    /* on the way there: left to go, of fixed ones */
+  PetscBool resume; /* the next rate is known: the last one of the segment before */
+  PetscBool sum;    /* whether integrals are being summed; fixed steps */
+  Vec state;        /* of the stage that TSAdjoint looks at; borrowed between its two callbacks */
   double stage_t;
   double *dvalues, *dcontext;
   PetscBool not_finite; /* some rate was not; adaptive steps */
@@ -85,7 +86,10 @@ struct RheoAdjoint_ {
   double *integrals, *dintegrals, *rates, *none; /* (n_integrals, rows); none: zeros */
   int64_t n_segments;                            /* 1 without checkpoints */
   double *checkpoint;                            /* (segments, n_state): state where each began */
-  double *time;                                  /* of the steps of an adaptive solve */
+  double *checkpoint_rate,
+      *rate;     /* (segments, n_state), (n_state): the last rate before; NULL unless a step starts with it */
+  double *begin; /* (segments + 1): the solver's time there */
+  double *time;  /* of the steps of an adaptive solve */
   int64_t n_times, capacity;
 };
 

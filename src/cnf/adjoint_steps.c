@@ -50,7 +50,10 @@ static PetscErrorCode Rate(TS ts, PetscReal s, Vec state, Vec rate, void *contex
   PetscFunctionBeginUser;
   PetscCall(VecGetArrayRead(state, &x));
   PetscCall(VecGetArrayWrite(rate, &y));
-  if (adjoint->adaptive) {
+  if (adjoint->now.resume) {
+    memcpy(y, adjoint->rate, adjoint->n_state * sizeof *y);
+    adjoint->now.resume = PETSC_FALSE;
+  } else if (adjoint->adaptive) {
     RheoAdjointFieldRate(f, adjoint->now.sign, t, x, y, y + f->n_z);
     Guard(adjoint, y);
   } else if (adjoint->now.sum) {
@@ -60,6 +63,7 @@ static PetscErrorCode Rate(TS ts, PetscReal s, Vec state, Vec rate, void *contex
   } else {
     RheoAdjointFieldRate(f, adjoint->now.sign, t, x, y, NULL);
   }
+  if (adjoint->rate) memcpy(adjoint->rate, y, adjoint->n_state * sizeof *y);
   PetscCall(VecRestoreArrayWrite(rate, &y));
   PetscCall(VecRestoreArrayRead(state, &x));
   PetscFunctionReturn(RHEO_OK);
@@ -274,8 +278,8 @@ static PetscErrorCode SetSteps(RheoAdjoint adjoint, TS ts, int64_t i, int64_t n)
     const double h = adjoint->length / (double)config->steps;
     int64_t begin, end;
     Segment(config->steps, i, n, &begin, &end);
-    adjoint->now.steps = end - begin;
-    PetscCall(TSSetTime(ts, (double)begin * h));
+    adjoint->now.steps = config->steps - begin;
+    PetscCall(TSSetTime(ts, adjoint->begin[i])); /* a sum of h, not a multiple: the rounding of one solve */
     PetscCall(TSSetMaxTime(ts, 2 * adjoint->length)); /* the number of steps ends it */
     PetscCall(TSSetMaxSteps(ts, (PetscInt)(end - begin)));
     PetscCall(TSSetTimeStep(ts, h));
@@ -304,11 +308,26 @@ PetscErrorCode RheoAdjointStepsForward(RheoAdjoint adjoint, int64_t i, int64_t n
     PetscCall(TSTrajectoryReset(trajectory));
   }
   adjoint->now.not_finite = PETSC_FALSE;
-  adjoint->now.stage = 0;
+  adjoint->now.resume = (PetscBool)(adjoint->rate && i > 0);
+  adjoint->now.stage = adjoint->now.resume ? 1 : 0;
   PetscCall(SetSteps(adjoint, ts, i, n));
   PetscCall(TSSolve(ts, adjoint->state));
+  PetscCall(TSGetTime(ts, &adjoint->begin[i + 1]));
   PetscCall(TSGetConvergedReason(ts, &reason));
   *status = Judge(adjoint, reason);
+  PetscFunctionReturn(RHEO_OK);
+}
+
+/* PETSc goes back over the last step by its length and over those before by the difference of their times, which rounding
+ * makes another number; with checkpoints each segment has a last step. */
+static PetscErrorCode RoundLastStep(TS ts)
+{
+  PetscReal before, end;
+
+  PetscFunctionBeginUser;
+  PetscCall(TSGetPrevTime(ts, &before));
+  PetscCall(TSGetTime(ts, &end));
+  PetscCall(TSSetTimeStep(ts, end - before));
   PetscFunctionReturn(RHEO_OK);
 }
 
@@ -316,6 +335,7 @@ PetscErrorCode RheoAdjointStepsBackward(RheoAdjoint adjoint)
 {
   PetscFunctionBeginUser;
   adjoint->now.stage = 0;
+  if (!adjoint->adaptive) PetscCall(RoundLastStep(adjoint->taped));
   PetscCall(TSAdjointSolve(adjoint->taped));
   PetscFunctionReturn(RHEO_OK);
 }
