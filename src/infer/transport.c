@@ -85,7 +85,9 @@ static PetscErrorCode CheckSource(RheoTransport t)
   PetscCall(RheoDeckHas(t->deck, "source.model", &model));
   PetscCall(RheoDeckGetChildren(t->deck, "source", &n, &names));
   for (int i = 0; i < n; i++) {
-    const PetscBool of_model = (PetscBool)(!strcmp(names[i], "model") || !strcmp(names[i], "rows"));
+    PetscBool of_model = PETSC_FALSE;
+    for (const RheoKey *k = RheoTransportSourceKeys; k->name; k++)
+      if (!strcmp(names[i], k->name)) of_model = PETSC_TRUE;
     snprintf(key, sizeof key, "source.%s", names[i]);
     if (of_model != model)
       PetscCall(RheoDeckReject(t->deck, key, "belongs to a %s, and this source is a %s",
