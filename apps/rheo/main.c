@@ -42,6 +42,22 @@ static PetscErrorCode HelpFamilies(void)
   PetscFunctionReturn(RHEO_OK);
 }
 
+/* The one key of a section that `name` is ("cnf.guidance"); nothing where it is none. */
+static PetscErrorCode HelpKey(const RheoSection *section, const char *name)
+{
+  const size_t length = strlen(section->prefix);
+
+  PetscFunctionBeginUser;
+  if (!length || strncmp(name, section->prefix, length) || name[length] != '.') PetscFunctionReturn(RHEO_OK);
+  for (const RheoKey *key = section->keys; key->name; key++)
+    if (!strcmp(key->name, name + length + 1)) {
+      const RheoKey one[] = {*key, {0}};
+      const RheoSection of_one = {section->prefix, one, section->summary};
+      PetscCall(RheoSectionView(PETSC_COMM_WORLD, &of_one));
+    }
+  PetscFunctionReturn(RHEO_OK);
+}
+
 static PetscErrorCode HelpVerb(const Verb *verb)
 {
   const RheoSection *section;
@@ -58,6 +74,7 @@ static PetscErrorCode HelpVerb(const Verb *verb)
   for (int k = 0; verb->sections[k]; k++)
     for (int i = 0; i < n; i++) {
       const size_t length = strlen(verb->sections[k]);
+      PetscCall(HelpKey(&section[i], verb->sections[k]));
       const PetscBool family = (PetscBool)(length && verb->sections[k][length - 1] == '.');
       if (family ? !strncmp(section[i].prefix, verb->sections[k], length)
                  : !strcmp(section[i].prefix, verb->sections[k])) {

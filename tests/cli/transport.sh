@@ -111,6 +111,11 @@ expect 'sample_condition: .*0 to 7, got 8' "$rheo" infer guided.yaml -sample_con
 expect 'sample_condition: .*0 to 2, got 3' "$rheo" sample f/model.h5 -sample_condition 3 -output f2
 expect 'guidance.*dropout' "$rheo" sample f/model.h5 -sample_condition 2 -cnf_guidance 3 -output f2
 
+for verb in sample logprob check plot; do
+  "$rheo" $verb -help > help
+  for key in cnf.guidance cnf.solve.scheme; do grep -q "^ *$key " help || fail "the help of $verb does not name $key"; done
+done
+
 # A discrete flow
 sed -e "s/^cnf:.*/flow: {repeat: 1, net: {hidden: 8}}/" noise.yaml > flow.yaml
 good flow "$rheo" infer flow.yaml -output fl
