@@ -73,11 +73,8 @@ static PetscErrorCode HelpVerb(const Verb *verb)
   PetscCall(Schema(&n, &section));
   for (int k = 0; verb->sections[k]; k++)
     for (int i = 0; i < n; i++) {
-      const size_t length = strlen(verb->sections[k]);
       PetscCall(HelpKey(&section[i], verb->sections[k]));
-      const PetscBool family = (PetscBool)(length && verb->sections[k][length - 1] == '.');
-      if (family ? !strncmp(section[i].prefix, verb->sections[k], length)
-                 : !strcmp(section[i].prefix, verb->sections[k])) {
+      if (SectionIs(verb->sections[k], section[i].prefix)) {
         PetscCall(RheoSectionView(PETSC_COMM_WORLD, &section[i]));
         if (!strcmp(section[i].prefix, "prior.*")) PetscCall(HelpFamilies());
         if (!strcmp(section[i].prefix, "target")) PetscCall(RheoToyViewTypes(PETSC_COMM_WORLD));

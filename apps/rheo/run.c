@@ -58,14 +58,17 @@ static PetscErrorCode ChooseOutput(Run *run)
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscBool SectionIs(const char *shown, const char *prefix)
+{
+  const size_t length = strlen(shown);
+  const PetscBool family = (PetscBool)(length && shown[length - 1] == '.');
+  return (PetscBool)(family ? !strncmp(prefix, shown, length) : !strcmp(prefix, shown));
+}
+
 PetscBool VerbShows(const Verb *verb, const char *prefix)
 {
-  for (int k = 0; verb->sections[k]; k++) {
-    const char *shown = verb->sections[k];
-    const size_t length = strlen(shown);
-    const PetscBool family = (PetscBool)(length && shown[length - 1] == '.');
-    if (family ? !strncmp(prefix, shown, length) : !strcmp(prefix, shown)) return PETSC_TRUE;
-  }
+  for (int k = 0; verb->sections[k]; k++)
+    if (SectionIs(verb->sections[k], prefix)) return PETSC_TRUE;
   return PETSC_FALSE;
 }
 

@@ -74,9 +74,10 @@ typedef struct {
 
 struct Verb {
   const char *name, *summary;
-  const char *usage;           /* "DECK [-key value ...]" */
-  const char *text;            /* a paragraph for a newcomer, with an example */
-  const char *const *sections; /* prefixes of the schema that -help shows; NULL at the end */
+  const char *usage; /* "DECK [-key value ...]" */
+  const char *text;  /* a paragraph for a newcomer, with an example */
+  /* Prefixes of the schema, and keys ("cnf.guidance"), that -help shows and the command line may change of a model; NULL at the end */
+  const char *const *sections;
   PetscBool needs_target;
   /* What is none of Rheo's HDF5 files is left to the verb: kind is NULL, there is no deck. */
   PetscBool opens_anything;
@@ -91,6 +92,8 @@ PetscErrorCode Schema(int *n, const RheoSection **sections);
  * checks all keys, makes the output folder. Collective. */
 PetscErrorCode RunOpen(Run *run);
 PetscErrorCode RunClose(Run *run);
+/* Whether an entry of Verb.sections ("cnf", or "cnf." for all within) means this section. */
+PetscBool SectionIs(const char *shown, const char *prefix);
 /* Whether a section of the schema, or a key ("cnf.guidance"), is one of the verb's. */
 PetscBool VerbShows(const Verb *verb, const char *prefix);
 const char *RunPath(const Run *run, const char *name); /* DIR/name, interned */
