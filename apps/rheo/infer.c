@@ -116,6 +116,7 @@ static PetscErrorCode Infer(Run *run)
     StopRelease();
     PetscFunctionReturn(RHEO_OK);
   }
+  PetscCall(RheoSearchCheck(run->deck, run->comm));
   PetscCall(RheoDeckRead(run->deck, "data", DataFileKeys, &data));
   PetscCall(RheoDeckRead(run->deck, "check", CheckKeys, &check));
   PetscCall(RheoDeckRead(run->deck, "plot", PlotKeys, &plot));

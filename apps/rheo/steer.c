@@ -13,6 +13,9 @@ PetscErrorCode SteerRead(Run *run, RheoSteerConfig *config, PetscBool *steers)
   PetscCall(RheoDeckHas(run->deck, "dflow.fix", &says_what));
   if (says_what && !config->fix.n) has = PETSC_FALSE; /* asked for nothing: -dflow_fix "" */
   *steers = (PetscBool)(has && !strcmp(run->verb->name, "sample"));
+  if (has && !*steers)
+    RheoLog(run->comm, RHEO_LOG_WARNING,
+            "these samples are not steered: dflow is for rheo sample, of the model");
   PetscFunctionReturn(RHEO_OK);
 }
 

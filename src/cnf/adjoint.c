@@ -143,8 +143,14 @@ static PetscErrorCode Solve(RheoAdjoint adjoint, RheoSolveStatus *status)
   for (int64_t i = 0; i < m && *status == RHEO_SOLVE_DONE; i++) {
     if (m > 1) PetscCall(KeepState(adjoint, i));
     PetscCall(RheoAdjointStepsForward(adjoint, i, m, (PetscBool)(i == m - 1), status));
+    adjoint->failed_at = adjoint->now.t0 + adjoint->now.sign * adjoint->begin[i + 1];
   }
   PetscFunctionReturn(RHEO_OK);
+}
+
+double RheoAdjointFailedAt(RheoAdjoint adjoint)
+{
+  return adjoint->failed_at;
 }
 
 PetscErrorCode RheoAdjointForward(RheoAdjoint adjoint, const float *values, int64_t n, double t0, double t1,

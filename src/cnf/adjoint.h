@@ -44,6 +44,8 @@ PetscErrorCode RheoAdjointDestroy(RheoAdjoint *adjoint);
 PetscErrorCode RheoAdjointForward(RheoAdjoint adjoint, const float *values, int64_t n, double t0, double t1,
                                   double *z, const double *context, const double *noise, double *log_det,
                                   double *penalty, RheoSolveStatus *status);
+/* t where the last solve that failed ended. */
+double RheoAdjointFailedAt(RheoAdjoint adjoint);
 /* Once after each forward solve. dz (n, D): in, the derivative of a loss with respect to z(t1); out, with respect to z(t0). dlog_det, dpenalty (n) or
  * NULL; dcontext (n, C) or NULL is set; dvalues (P) or NULL is added to. */
 PetscErrorCode RheoAdjointBackward(RheoAdjoint adjoint, double *dz, const double *dlog_det,

@@ -89,7 +89,8 @@ struct RheoAdjoint_ {
   double *checkpoint_rate,
       *rate;     /* (segments, n_state), (n_state): the last rate before; NULL unless a step starts with it */
   double *begin; /* (segments + 1): the solver's time there */
-  double *time;  /* of the steps of an adaptive solve */
+  double failed_at;
+  double *time; /* of the steps of an adaptive solve */
   int64_t n_times, capacity;
 };
 

@@ -36,6 +36,8 @@ typedef enum {
   RHEO_SOLVE_TOLERANCE,  /* no step meets it */
   RHEO_SOLVE_STEPS       /* more than `most` */
 } RheoSolveStatus;
+/* "the velocity is not finite", ...; "" of RHEO_SOLVE_DONE. */
+const char *RheoSolveReason(RheoSolveStatus status);
 
 typedef struct {
   int64_t n_failed, failed; /* rows without an answer; the first of them, -1 for none */

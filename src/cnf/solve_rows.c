@@ -8,8 +8,12 @@
  * steps, one after the other, and the rest of their group is given up: they would all fail, slowly. */
 enum { PATIENCE = 16 };
 
-static const char *const Reasons[] = {"", "the velocity is not finite", "no step meets the tolerance",
-                                      "there are more steps than"};
+const char *RheoSolveReason(RheoSolveStatus status)
+{
+  static const char *const reasons[] = {"", "the velocity is not finite", "no step meets the tolerance",
+                                        "there are more steps than"};
+  return reasons[status];
+}
 
 typedef struct {
   RheoSolver solver;
@@ -193,7 +197,7 @@ static PetscErrorCode Warn(const SolveCall *call, const RheoSolveReport *report,
           "%lld of %lld samples could not be followed; the first is number %llu, where at t = %.6g (step "
           "%.2g) %s%s%s",
           (long long)report->n_failed, (long long)call->rows->n, (unsigned long long)number, report->t,
-          report->dt, Reasons[report->status], limit, untried);
+          report->dt, RheoSolveReason(report->status), limit, untried);
   PetscFunctionReturn(RHEO_OK);
 }
 

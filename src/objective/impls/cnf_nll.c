@@ -13,6 +13,7 @@
  *
  * Where a solve fails the loss is not a number: of the row, in validation by fixed steps; of all rows of the shard
  * otherwise. */
+#include "../../base/log.h"
 #include "../../cnf/adjoint.h"
 #include "../../cnf/likelihood.h"
 #include "../../cnf/scheme.h"
@@ -52,7 +53,7 @@ typedef struct {
   double *x, *context, *z, *dz, *noise, *weight; /* (rows, .) */
   double *nll, *log_det, *penalty, *dlog_det;    /* (rows) */
   double time;                                   /* what the end time adds to a row's loss */
-  PetscBool shifted;
+  PetscBool shifted, warned;
 } Runner;
 
 /* ---- Making one ---- */
@@ -339,6 +340,19 @@ static void RunLeave(Runner *r)
               (void *const[]){r->nll, r->dz, r->dvalues, &r->time});
 }
 
+/* Once: it is seldom the only time. */
+static void Warn(Runner *r, const RheoBatch *batch, RheoSolveStatus status)
+{
+  if (r->warned) return;
+  r->warned = PETSC_TRUE;
+  RheoLog(PETSC_COMM_SELF, RHEO_LOG_WARNING,
+          "maximum likelihood: a solve of %lld rows, the first of them number %llu, ended at t = %.6g: %s%s; "
+          "later ones "
+          "are counted only (see cnf.likelihood)",
+          (long long)batch->n, (unsigned long long)batch->index[0], RheoAdjointFailedAt(r->adjoint),
+          RheoSolveReason(status), status == RHEO_SOLVE_STEPS ? " cnf.likelihood.most" : "");
+}
+
 static PetscErrorCode run(void *runner, const RheoBatch *batch, int training, const float *values,
                           float *row_loss, float *gradient)
 {
@@ -359,6 +373,7 @@ static PetscErrorCode run(void *runner, const RheoBatch *batch, int training, co
     memset(gradient, 0, r->n_params * sizeof *gradient);
   }
   const PetscBool lost = (PetscBool)(status != RHEO_SOLVE_DONE && (gradient || r->config.steps == 0));
+  if (lost) Warn(r, batch, status);
   SumLosses(r, batch->n, training, lost, row_loss);
   PetscFunctionReturn(RHEO_OK);
 }
