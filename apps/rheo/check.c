@@ -245,8 +245,8 @@ const Verb Verb_Check = {
             "  deck's solve and by few steps, and the mean log-density; w2_floor is W2 between two sets of "
             "true points.\n\n"
             "  example: mpiexec -n 2 rheo check results/flu/model.h5 -check_simulations 2000\n",
-    .sections = (const char *const[]){"", "check", "sample", "observation", "plot", "simulator", "simulator.",
-                                      "target", "source", "cnf.solve", "cnf.guidance", NULL},
+    .sections = (const char *const[]){"", "check", "sample", "observation", "plot", "cnf.solve",
+                                      "cnf.guidance", NULL},
     .needs_target = PETSC_TRUE,
     .run = Check,
 };

@@ -192,8 +192,7 @@ const Verb Verb_Plot = {
         "memory; of a series.csv, also while\n"
         "  training goes on, the latter.\n\n"
         "  example: rheo plot results/flu/samples.h5 -plot_corner beta,gamma,R0\n",
-    .sections =
-        (const char *const[]){"", "plot", "sample", "source", "target", "cnf.solve", "cnf.guidance", NULL},
+    .sections = (const char *const[]){"", "plot", "sample", "cnf.solve", "cnf.guidance", NULL},
     .needs_target = PETSC_TRUE,
     .run = Plot,
 };

@@ -75,15 +75,19 @@ PetscBool VerbShows(const Verb *verb, const char *prefix)
 /* What a model was trained with is not to be changed by the command line of a verb that only asks it. */
 static PetscErrorCode CheckArguments(Run *run)
 {
+  static const char *const trained[] = {"prior.", "data", "flow",  "flow.",
+                                        "cnf",    "cnf.", "train", "truncate"};
   const char *key;
 
   PetscFunctionBeginUser;
   for (int i = 0; (key = RheoDeckArgumentKey(run->deck, i)); i++) {
     char prefix[512];
     const char *dot = strrchr(key, '.');
+    PetscBool is = (PetscBool)!strcmp(key, "estimator");
     snprintf(prefix, sizeof prefix, "%.*s", dot ? (int)(dot - key) : 0, key);
-    const PetscBool shown = (PetscBool)(VerbShows(run->verb, prefix) || VerbShows(run->verb, key));
-    if (!shown || !strcmp(key, "estimator")) /* which stands beside the run's own keys */
+    for (size_t k = 0; k < sizeof trained / sizeof *trained; k++)
+      if (SectionIs(trained[k], prefix)) is = PETSC_TRUE;
+    if (is && !(*prefix && VerbShows(run->verb, prefix)) && !VerbShows(run->verb, key))
       PetscCall(RheoDeckReject(run->deck, key,
                                "rheo %s takes this from the model, as it was trained; for what may be "
                                "given see rheo %s -help",

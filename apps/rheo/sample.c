@@ -56,8 +56,8 @@ const Verb Verb_Sample = {
         "  start and moves it. misfit is the mean of ((what is fixed - its value)/sd)^2/2 over samples.\n\n"
         "  example: rheo sample results/flu/model.h5 -sample_n 100k -output results/flu2\n"
         "           rheo sample results/moons/model.h5 -sample_n 500 -dflow_fix \"x1 = 0.8\"\n",
-    .sections = (const char *const[]){"", "sample", "observation", "plot", "source", "cnf.solve",
-                                      "cnf.guidance", "dflow", NULL},
+    .sections = (const char *const[]){"", "sample", "observation", "plot", "cnf.solve", "cnf.guidance",
+                                      "dflow", NULL},
     .needs_target = PETSC_TRUE,
     .run = Sample,
 };

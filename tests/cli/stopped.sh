@@ -175,8 +175,8 @@ cnf: {net: {type: mlp, hidden: 8, layers: 1}}
 train: {batch: 100, steps: 20}
 DECK
 "$rheo" simulate fmpe.yaml -output fmpe > /dev/null 2> err && "$rheo" train fmpe.yaml -output fmpe -plot_figures no > /dev/null 2> err || { cat err; fail "train fmpe"; }
-# Small steps for the densities, which come when all is steered
-run 1 sample fmpe/model.h5 -output dense -sample_n 200 -dflow_fix "theta1 = 0.5" -dflow_iterations 2 -cnf_solve_most 1000k -ts_adapt_dt_max 1e-4
+# Many probes for the densities, which come when all is steered
+run 1 sample fmpe/model.h5 -output dense -sample_n 200 -dflow_fix "theta1 = 0.5" -dflow_iterations 2 -cnf_solve_divergence normal -cnf_solve_probes 1000 -cnf_solve_scheme rk4 -cnf_solve_steps 100
 until_is 'grep -q "steer: 200 samples in" err'
 send TERM
 stopped 'while densities of steered samples were computed' "$nothing"
