@@ -32,6 +32,27 @@ PetscErrorCode RheoOptionReject(RheoDeck deck, MPI_Comm comm, const char *key, c
   PetscFunctionReturn(RHEO_OK);
 }
 
+PetscErrorCode RheoOptionOneOf(RheoDeck deck, MPI_Comm comm, const char *name, int n,
+                               const char *const *known, const char *role)
+{
+  char value[128], list[256] = "";
+  PetscBool given;
+
+  PetscFunctionBeginUser;
+  PetscCall(RheoOptionGiven(name, sizeof value, value, &given));
+  for (int i = 0; given && i < n; i++) {
+    const size_t written = strlen(list);
+    if (!strcmp(value, known[i])) PetscFunctionReturn(RHEO_OK);
+    snprintf(list + written, sizeof list - written, "%s%s", i ? ", " : "", known[i]);
+  }
+  const char *nearest = RheoNearest(value, n, known);
+  if (given)
+    PetscCall(RheoOptionReject(deck, comm, name, "PETSc has nothing of this name that %s%s%s%s (it has: %s)",
+                               role, nearest ? "; did you mean " : "", nearest ? nearest : "",
+                               nearest ? "?" : "", list));
+  PetscFunctionReturn(RHEO_OK);
+}
+
 /* ---- A trial ---- */
 
 typedef struct {

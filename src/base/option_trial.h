@@ -14,6 +14,11 @@ PetscErrorCode RheoOptionGiven(const char *name, size_t size, char *value, Petsc
  * mistake is RHEO_ERR_INPUT on comm. Collective on the deck. */
 PetscErrorCode RheoOptionReject(RheoDeck deck, MPI_Comm comm, const char *key, const char *format, ...);
 
+/* Where option `name` is given, its value must be one of n known ones; role says in the mistake what these do ("follows a flow").
+ * deck, comm as RheoOptionReject. */
+PetscErrorCode RheoOptionOneOf(RheoDeck deck, MPI_Comm comm, const char *name, int n,
+                               const char *const *known, const char *role);
+
 /* name: the first option that is given of a family ("-ts_"), is none of known (n) ("ts_rtol") and does more than print or keep;
  * "" where there is none. Not collective. */
 PetscErrorCode RheoOptionOther(const char *family, int n, const char *const *known, size_t size, char *name);

@@ -1,33 +1,10 @@
 #include "search_check.h"
 #include "../base/option_trial.h"
-#include <math.h>
 #include <petsctao.h>
-#include <stdio.h>
-#include <string.h>
 
 /* The others want Hessians, residuals or constraints; owlqn adds a term of its own. */
 static const char *const types[] = {TAOLMVM,   TAOBLMVM,  TAOBNCG, TAOBQNLS, TAOBQNKLS,
                                     TAOBQNKTR, TAOBQNKTL, TAOCG,   TAONM};
-
-static PetscErrorCode CheckType(RheoDeck deck, MPI_Comm comm)
-{
-  enum { TYPES = sizeof types / sizeof *types };
-  char value[128], list[256] = "";
-  PetscBool given;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoOptionGiven("tao_type", sizeof value, value, &given));
-  for (int i = 0; given && i < TYPES; i++) {
-    if (!strcmp(value, types[i])) PetscFunctionReturn(RHEO_OK);
-    strcat(strcat(list, i ? ", " : ""), types[i]);
-  }
-  const char *nearest = RheoNearest(value, TYPES, types);
-  if (given)
-    PetscCall(RheoOptionReject(
-        deck, comm, "tao_type", "PETSc has nothing of this name that needs gradients only%s%s%s (it has: %s)",
-        nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "", list));
-  PetscFunctionReturn(RHEO_OK);
-}
 
 static PetscErrorCode Bowl(Tao tao, Vec at, PetscReal *value, Vec gradient, void *context)
 {
@@ -80,7 +57,8 @@ PetscErrorCode RheoSearchCheck(RheoDeck deck, MPI_Comm comm)
   static const char *const families[] = {"-tao_", "-ksp_", "-pc_", "-mat_", "-vec_", NULL};
 
   PetscFunctionBeginUser;
-  PetscCall(CheckType(deck, comm));
+  PetscCall(
+      RheoOptionOneOf(deck, comm, "tao_type", sizeof types / sizeof *types, types, "needs gradients only"));
   PetscCall(RheoOptionsTry(deck, comm, families, TryOnce, NULL));
   PetscFunctionReturn(RHEO_OK);
 }

@@ -52,27 +52,6 @@ static const struct {
 static const char *const types[] = {TSRK,      TSSSP,  TSEULER, TSBEULER, TSCN,   TSTHETA,
                                     TSARKIMEX, TSROSW, TSBDF,   TSALPHA,  TSGLEE, TSGLLE};
 
-static PetscErrorCode CheckType(RheoDeck deck)
-{
-  enum { TYPES = sizeof types / sizeof *types };
-  char value[128], list[256] = "";
-  PetscBool given;
-
-  PetscFunctionBeginUser;
-  PetscCall(RheoOptionGiven("ts_type", sizeof value, value, &given));
-  for (int i = 0; given && i < TYPES; i++) {
-    if (!strcmp(value, types[i])) PetscFunctionReturn(RHEO_OK);
-    strcat(strcat(list, i ? ", " : ""), types[i]);
-  }
-  const char *nearest = RheoNearest(value, TYPES, types);
-  if (given)
-    PetscCall(RheoOptionReject(deck, PETSC_COMM_SELF, "ts_type",
-                               "PETSc has nothing of this name that follows a flow%s%s%s (it has: %s)",
-                               nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "",
-                               list));
-  PetscFunctionReturn(RHEO_OK);
-}
-
 static PetscErrorCode CheckRefused(RheoDeck deck)
 {
   char value[128];
@@ -259,7 +238,8 @@ PetscErrorCode SolveCheck(RheoDeck deck, const RheoSolveConfig *config)
                                "must be at most cnf.solve.most, %lld, got %lld", (long long)config->most,
                                (long long)config->steps));
   PetscCall(CheckRefused(deck));
-  PetscCall(CheckType(deck));
+  PetscCall(RheoOptionOneOf(deck, PETSC_COMM_SELF, "ts_type", sizeof types / sizeof *types, types,
+                            "follows a flow"));
   PetscCall(CheckNumbers(deck));
   PetscCall(RheoOptionsTry(deck, PETSC_COMM_SELF, families, TryOnce, &trial));
   PetscCall(CheckSteps(deck, config, &trial));

@@ -58,7 +58,7 @@ static PetscErrorCode CheckObjective(RheoDensity q, RheoDeck deck)
   PetscFunctionBeginUser;
   PetscCall(RheoDeckRead(deck, "train", RheoTrainKeys, &train));
   q->model.batch = train.batch;
-  if (q->objective->mistake && q->objective->mistake(&q->model, &mistake))
+  if (RheoObjectiveMistake(q->objective, &q->model, &mistake))
     PetscCall(RheoDeckReject(deck, mistake.key, "%s", mistake.text));
   PetscFunctionReturn(RHEO_OK);
 }

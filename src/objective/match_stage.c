@@ -154,6 +154,7 @@ PetscBool RheoMatchMistake(const RheoObjectiveModel *model, RheoMistake *mistake
 PetscErrorCode RheoMatchCheck(MPI_Comm comm, const RheoObjectiveModel *model)
 {
   PetscFunctionBeginUser;
+  if (!model->cnf) PetscFunctionReturn(RHEO_OK);
   RheoInputCheck(RheoCnfGetConfig(model->cnf)->source != RHEO_SOURCE_DATA ||
                      model->origin == RheoCnfFeatures(model->cnf),
                  comm, "cnf.source is data, but there are no source data of %d dimensions",

@@ -8,6 +8,13 @@ const RheoObjectiveType *const RheoObjectiveTypes[] = {
 #undef RHEO_OBJECTIVE_TYPE
     NULL};
 
+PetscBool RheoObjectiveMistake(const RheoObjectiveType *type, const RheoObjectiveModel *model,
+                               RheoMistake *mistake)
+{
+  if (!type->mistake || (!strcmp(type->trains, "cnf") && !model->cnf)) return PETSC_FALSE;
+  return type->mistake(model, mistake);
+}
+
 PetscErrorCode RheoObjectiveFind(const char *name, const RheoObjectiveType **type)
 {
   char known[256] = "";

@@ -78,4 +78,7 @@ typedef struct {
 } RheoObjectiveType;
 extern const RheoObjectiveType
     *const RheoObjectiveTypes[]; /* NULL at the end: nll, mse, cross_entropy, ... */
+/* type->mistake, where there is one and the model has a continuous flow; that it has none the loss tells. */
+PetscBool RheoObjectiveMistake(const RheoObjectiveType *type, const RheoObjectiveModel *model,
+                               RheoMistake *mistake);
 PetscErrorCode RheoObjectiveFind(const char *name, const RheoObjectiveType **type);

@@ -132,7 +132,7 @@ PetscErrorCode RheoTrainerSetUp(RheoTrainer trainer)
   PetscCall(RheoTrainerSetConfig(trainer, &trainer->config)); /* defaults may not fit the number of ranks */
   trainer->model.batch = trainer->config.batch;
   trainer->model.origin = trainer->origin ? RheoRowSourceLayout(trainer->origin)->size : 0;
-  if (trainer->objective->mistake && trainer->objective->mistake(&trainer->model, &mistake))
+  if (RheoObjectiveMistake(trainer->objective, &trainer->model, &mistake))
     RheoInputError(trainer->comm, "%s: %s", mistake.key, mistake.text);
   if (trainer->objective->check) PetscCall(trainer->objective->check(trainer->comm, &trainer->model));
   PetscCall(SetUpSampler(trainer));

@@ -197,7 +197,10 @@ static void mistakes_are_named(void **state)
   REJECTS(RheoObjectiveFind("nl", &type), "known: nll, mse, cross_entropy");
   for (int k = 0; RheoObjectiveTypes[k]; k++) {
     Case *c = start(2, 2);
+    RheoMistake mistake;
     c->model = (RheoObjectiveModel){.n_out = 2};
+    assert_false(RheoObjectiveMistake(RheoObjectiveTypes[k], &c->model, &mistake));
+    if (RheoObjectiveTypes[k]->check) OK(RheoObjectiveTypes[k]->check(PETSC_COMM_SELF, &c->model));
     RheoObjectiveTypes[k]->loss(c->scope, &c->model, c->column);
     assert_non_null(strstr(RheoProgramError(c->program), "needs a"));
     finish(c);
