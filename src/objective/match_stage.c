@@ -142,7 +142,7 @@ PetscBool RheoMatchMistake(const RheoObjectiveModel *model, RheoMistake *mistake
              coupling->name);
     return PETSC_TRUE;
   }
-  if (needs_batch(model) && config->coupling_batch % PetscMax(model->batch, 1)) {
+  if (config->coupling_batch % PetscMax(model->batch, 1)) {
     mistake->key = "cnf.coupling_batch";
     snprintf(mistake->text, sizeof mistake->text, "must be a multiple of train.batch = %lld, got %lld",
              (long long)model->batch, (long long)config->coupling_batch);

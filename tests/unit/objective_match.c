@@ -385,13 +385,12 @@ static void mistakes_are_the_users(void **state)
   stage_finish(c);
   for (int k = 0; RheoCouplingTypes[k]; k++) {
     char text[128];
-    if (!RheoCouplingTypes[k]->couples) continue;
     snprintf(text, sizeof text, "coupling: %s, coupling_batch: 100", RheoCouplingTypes[k]->name);
     c = stage_start(text, C);
     assert_true(mistaken(&c->model, "cnf.coupling_batch"));
     c->model.batch = 25;
     assert_false(mistaken(&c->model, NULL));
-    assert_int_equal(find("cfm")->stage->steps(&c->model), 4);
+    if (RheoCouplingTypes[k]->couples) assert_int_equal(find("cfm")->stage->steps(&c->model), 4);
     stage_finish(c);
   }
 }
